@@ -1,0 +1,3 @@
+"""Connects WooCommerce-style stores to TikTok."""
+
+__version__ = "0.1.0"

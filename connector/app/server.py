@@ -1,0 +1,177 @@
+"""The web server: routes, what runs beside them, and how they start and stop."""
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from connector.app.health import health_routes
+from connector.app.pages import page_routes
+from connector.app.workers import DeliveryThread, Heartbeat, ProcessingThread, delivery_thread
+from connector.intake.directory import InstallationDirectory
+from connector.intake.endpoint import EndpointLimits, WebhookEndpoint
+from connector.intake.journal import Journal
+from connector.intake.processing import Processor
+from connector.intake.refusals import Refusals
+from connector.logs import configure_logs, log
+from connector.settings import Settings
+from connector.storage.opening import Storage, open_storage
+from connector.storage.spool import Spool
+
+__all__ = ["Service", "create_app", "run_server"]
+
+_QUIET_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything that runs in one server process."""
+
+    settings: Settings
+    storage: Storage
+    directory: InstallationDirectory
+    journal: Journal
+    refusals: Refusals
+    spool: Spool
+    processing: ProcessingThread
+    delivery: DeliveryThread | None
+    heartbeat: Heartbeat
+
+
+def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Service:
+    """Wire the parts; nothing is started yet.
+
+    Without delivery this process still processes, but only while intake is quiet: a worker process does it better.
+    """
+    worker = delivery_thread(settings, storage) if delivery else None
+    spool = Spool(settings.data_dir / "spool")
+    journal = Journal(storage, spool)
+    processor = Processor(storage, settings.lease_seconds, after_commit=worker.wake if worker else _nothing)
+    quiet = _always if delivery else lambda: time.monotonic() - journal.last_arrival > _QUIET_SECONDS
+    processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2), quiet)
+    journal.after_commit = processing.wake
+    role = "serve" if delivery else "receive"
+    return Service(
+        settings=settings,
+        storage=storage,
+        directory=InstallationDirectory(storage),
+        journal=journal,
+        refusals=Refusals(storage),
+        spool=spool,
+        processing=processing,
+        delivery=worker,
+        heartbeat=Heartbeat(storage, role, lambda: {"commits": journal.commits}),
+    )
+
+
+def create_app(settings: Settings, storage: Storage, *, delivery: bool = True) -> "WebApplication":
+    """The whole web application over an open storage."""
+    service = build_service(settings, storage, delivery=delivery)
+    endpoint = WebhookEndpoint(
+        storage,
+        service.directory,
+        service.journal,
+        service.refusals,
+        EndpointLimits(settings.max_body_bytes, settings.body_timeout),
+    )
+    routes: Sequence[BaseRoute] = [
+        *health_routes(service),
+        *page_routes(settings, storage),
+    ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(_start, service)
+        service.journal.start()
+        yield
+        await service.journal.stop()
+        await asyncio.to_thread(_stop, service)
+
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 500: _fault})
+    app.state.service = service
+    return WebApplication(app, endpoint)
+
+
+class WebApplication:
+    """The webhook endpoint before everything else: no middleware, no router in its way."""
+
+    def __init__(self, pages: Starlette, webhooks: ASGIApp) -> None:
+        self.pages = pages
+        self._webhooks = webhooks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request, or the server's lifespan."""
+        webhook = scope["type"] == "http" and scope["path"].startswith("/webhooks/")
+        await (self._webhooks if webhook else self.pages)(scope, receive, send)
+
+
+def _start(service: Service) -> None:
+    service.directory.start()
+    for part in (service.refusals, service.delivery, service.processing, service.heartbeat):
+        if part is not None:
+            part.start()
+
+
+def _stop(service: Service) -> None:
+    for part in (service.processing, service.delivery, service.refusals, service.heartbeat, service.directory):
+        if part is not None:
+            part.stop()
+
+
+def _nothing() -> None:
+    return None
+
+
+def _always() -> bool:
+    return True
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "not_found", "reason": "There is nothing at this address."}, 404)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    return JSONResponse({"error": "fault", "reason": "Something went wrong here; it is in the log."}, 500)
+
+
+def run_server(
+    settings: Settings, *, host: str | None = None, port: int | None = None, delivery: bool = True
+) -> None:
+    """`connector serve`: listen until SIGTERM or SIGINT, then commit what waits and stop."""
+    configure_logs(settings.log_format, settings.log_level)
+    storage = open_storage(settings)
+    config = uvicorn.Config(
+        create_app(settings, storage, delivery=delivery),
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=20,
+        backlog=4096,
+    )
+    gc.collect()
+    gc.freeze()  # what start-up made stays; the collector need not walk it with every generation
+    gc.set_threshold(20_000, 20, 50)
+    log.info("listening", host=config.host, port=config.port, delivery=delivery)
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        storage.close()

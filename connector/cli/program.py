@@ -1,0 +1,113 @@
+"""The program: all commands under one name, and one line on standard error for whatever goes wrong."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from typer.exceptions import Abort, TyperException
+
+from connector.cli import history, installations, maintenance, privacy, reconcile, replay, samples, serving, staff
+from connector.errors import ConfigurationError, ConnectorError, UsageError
+from connector.logs import redact
+
+__all__ = ["main", "run"]
+
+USAGE_EXIT = 2
+FAILURE_EXIT = 1
+INTERRUPTED_EXIT = 130
+_LONGEST_LINE = 500
+
+app = typer.Typer(
+    name="connector",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(installations.app, name="installations")
+app.add_typer(history.events, name="events")
+app.add_typer(history.webhooks, name="webhooks")
+app.add_typer(staff.app, name="staff")
+for name, command in (
+    ("serve", serving.serve),
+    ("deliver", serving.deliver),
+    ("demo", serving.demo),
+    ("migrate", maintenance.migrate),
+    ("doctor", maintenance.doctor),
+    ("rotate-keys", maintenance.rotate_keys),
+    ("send-sample", samples.send_sample),
+    ("replay", replay.replay),
+    ("reconcile", reconcile.reconcile),
+    ("export-person", privacy.export_person),
+    ("erase-person", privacy.erase_person),
+):
+    app.command(name)(command)
+
+
+@app.callback(invoke_without_command=True)
+def _program(context: typer.Context) -> None:
+    """Connects WooCommerce-style stores to TikTok: signed webhooks in, accepted conversion events out.
+
+    \b
+    A first look, on a throw-away database:   connector demo
+    The real thing:
+      1. connector serve
+      2. echo "$TIKTOK_TOKEN" | connector installations add --platform woocommerce \\
+           --url https://shop.example --pixel-code C4ABC123 --access-token-stdin
+      3. in the store, point webhooks at the address that step 2 printed
+      4. connector events list --installation ID
+    When something looks wrong:   connector doctor
+
+    \b
+    Settings come from the environment (CONNECTOR_DATABASE_URL, CONNECTOR_DATA_DIR, ...).
+    With --json a command prints one JSON document on standard output and nothing else.
+    Exit codes: 0 done, 1 failed or something is wrong, 2 the command or a setting is wrong.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """Entry point: run the command of the process' arguments and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command. Returns the exit code; whatever goes wrong is one line on standard error."""
+    try:
+        code = app(args=list(arguments), prog_name="connector", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, Abort):
+        return INTERRUPTED_EXIT
+    except Exception as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return _exit_code(error)
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, TyperException | UsageError | ConfigurationError):
+        return USAGE_EXIT
+    return FAILURE_EXIT
+
+
+def _one_line(error: Exception) -> str:
+    """Words for the person who can mend it. Of what nobody expected only its kind: its text may hold anything."""
+    if isinstance(error, TyperException):
+        return _joined(error.format_message())
+    if isinstance(error, ConnectorError):
+        return _joined(str(error))
+    if isinstance(error, DBAPIError):
+        # The driver's own first line names files, hosts and locks; statements and parameters are left out.
+        first = next(iter(str(error.orig).splitlines()), "")
+        return _joined(f"the database does not answer as it should: {redact(first)}")
+    if isinstance(error, SQLAlchemyError):
+        return f"the database cannot be used ({type(error).__name__})"
+    if isinstance(error, OSError) and error.strerror:
+        return _joined(f"{error.strerror}{f': {error.filename}' if error.filename else ''}")
+    return f"unexpected: {type(error).__name__} (see `connector doctor`)"
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST_LINE]

@@ -1,0 +1,1 @@
+"""The support console: any question about an order answered on one page."""

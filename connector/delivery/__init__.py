@@ -1,0 +1,1 @@
+"""Outbound: pending events in batches to TikTok, and what becomes of each."""

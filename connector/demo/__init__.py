@@ -1,0 +1,1 @@
+"""Stand-ins for the two sides, TikTok and a store, for `make demo` and the tests."""

@@ -1,0 +1,1 @@
+"""Installing through the store, keeping its webhooks alive, and the pages of the store's owner."""

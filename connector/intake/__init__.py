@@ -1,0 +1,1 @@
+"""The receiving side: endpoint, group-committing journal, processing of what was stored."""

@@ -1,0 +1,190 @@
+"""Group commit: one thread writes whatever is waiting in one transaction, and only then are senders answered.
+
+While a commit is on its way to the disk the next group gathers, so the group grows with the load by itself.
+A request that was taken in is finished even when its sender hangs up. When the database refuses, the group goes
+to the spool; when that fails too, the senders hear 503.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+
+from sqlalchemy.exc import IntegrityError
+
+from connector.logs import log
+from connector.storage.arrivals import Arrival, ArrivalWriter
+from connector.storage.opening import Storage
+from connector.storage.spool import Spool
+
+__all__ = ["Journal", "Stored"]
+
+_MOST_PER_COMMIT = 512
+_MOST_BYTES_PER_COMMIT = 16 * 1024 * 1024
+_MOST_WAITING_BYTES = 256 * 1024 * 1024
+_DRAIN_EVERY_SECONDS = 1.0
+
+_Waiting = tuple[Arrival, "asyncio.Future[Stored]"]
+
+
+class Stored(StrEnum):
+    """What became of an arrival. `FAILED`: nothing could be stored, the sender must hear 503."""
+
+    NEW = "stored"
+    DUPLICATE = "duplicate"
+    SPOOLED = "spooled"
+    FAILED = "failed"
+
+
+class Journal:
+    """Takes arrivals on the event loop, commits them on its own thread.
+
+    The loop gathers while the thread commits, and hands over the next group when the thread is done: one hand-over
+    per commit, no lock between the two. (A lock per arrival cost half of the throughput: its holder waited for the
+    interpreter while the loop waited for the lock.)
+    """
+
+    def __init__(self, storage: Storage, spool: Spool, after_commit: Callable[[], None] = lambda: None) -> None:
+        self._storage = storage
+        self._spool = spool
+        self._writer = ArrivalWriter(storage.database)
+        self.after_commit = after_commit
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
+        self._busy = False
+        self._stopping = False
+        self._quiet: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._groups: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._drain_at = 0.0
+        self.database_ok = True
+        self.commits = 0
+        self.outcomes: Counter[Stored] = Counter()
+        self.last_arrival = 0.0
+
+    def start(self) -> None:
+        """Begin committing; call on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Commit what waits, then stop. What arrives now hears 503."""
+        self._stopping = True
+        self._quiet = asyncio.Event()
+        if self._busy or self._waiting:
+            await self._quiet.wait()
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._spool.close()
+
+    def store(self, arrival: Arrival) -> "asyncio.Future[Stored]":
+        """Hand over one arrival, on the event loop; the future is done after its commit."""
+        assert self._loop is not None
+        future: asyncio.Future[Stored] = self._loop.create_future()
+        if self._stopping or self._waiting_bytes > _MOST_WAITING_BYTES:
+            future.set_result(Stored.FAILED)
+            return future
+        if not self._waiting and not self._busy:
+            self._loop.call_soon(self._hand_over)  # after the other arrivals of this turn of the loop
+        self._waiting.append((arrival, future))
+        self._waiting_bytes += len(arrival.body)
+        return future
+
+    def _hand_over(self) -> None:
+        if self._waiting and not self._busy:
+            self._busy = True
+            self._groups.put(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        size = taken = 0
+        for arrival, _ in self._waiting[:_MOST_PER_COMMIT]:
+            size += len(arrival.body)
+            taken += 1
+            if size > _MOST_BYTES_PER_COMMIT:
+                break
+        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._waiting_bytes -= size
+        return group
+
+    def _committed(self, group: list[_Waiting], results: list[Stored]) -> None:
+        """On the loop: answer this group, hand over the next."""
+        self._busy = False
+        self._hand_over()
+        if self._quiet is not None and not self._busy:
+            self._quiet.set()
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():  # a sender may have hung up meanwhile
+                future.set_result(result)
+
+    def _run(self) -> None:
+        assert self._loop is not None
+        while True:
+            try:
+                group = self._groups.get(timeout=_DRAIN_EVERY_SECONDS)
+            except queue.Empty:
+                self._drain_if_due()
+                continue
+            if group is None:
+                self._drain_at = 0.0
+                self._drain_if_due()
+                self._writer.close()
+                return
+            results = self._commit([arrival for arrival, _ in group])
+            self._loop.call_soon_threadsafe(self._committed, group, results)
+            self.outcomes.update(results)
+
+    def _commit(self, arrivals: list[Arrival]) -> list[Stored]:
+        self.last_arrival = time.monotonic()
+        try:
+            repeats = self._write(arrivals)
+        except Exception as error:
+            self.database_ok = False
+            log.error("database_out_of_reach", error=type(error).__name__, webhooks=len(arrivals))
+            return self._to_spool(arrivals)
+        self.database_ok = True
+        self.commits += 1
+        self.after_commit()
+        self._drain_if_due()
+        return [Stored.NEW if repeat is None else Stored.DUPLICATE for repeat in repeats]
+
+    def _write(self, arrivals: list[Arrival]) -> list[int | None]:
+        try:
+            return self._writer.write(arrivals)
+        except Exception as error:
+            if "unique" not in str(error).lower() and not isinstance(error, IntegrityError):
+                raise
+        # Two processes drew the same id: take new ones, under a new tag, once.
+        self._storage.change_id_tag()
+        for arrival, new_id in zip(arrivals, self._storage.new_ids(len(arrivals)), strict=True):
+            arrival.id = new_id
+        return self._writer.write(arrivals)
+
+    def _to_spool(self, arrivals: list[Arrival]) -> list[Stored]:
+        try:
+            self._spool.append(arrivals)
+        except OSError as error:
+            log.error("spool_failed", error=type(error).__name__, webhooks=len(arrivals))
+            return [Stored.FAILED] * len(arrivals)
+        self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
+        return [Stored.SPOOLED] * len(arrivals)
+
+    def _drain_if_due(self) -> None:
+        """Bring spooled webhooks into the database, oldest first; what is there already is a duplicate."""
+        if time.monotonic() < self._drain_at:
+            return
+        self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
+        try:
+            for path, arrivals in self._spool.take():
+                for start in range(0, len(arrivals), _MOST_PER_COMMIT):
+                    self._writer.write(arrivals[start : start + _MOST_PER_COMMIT])
+                self._spool.finished(path)
+                self.database_ok = True
+                log.info("spool_drained", webhooks=len(arrivals))
+                self.after_commit()
+        except Exception as error:
+            self.database_ok = False
+            log.warning("spool_waits", error=type(error).__name__)

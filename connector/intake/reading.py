@@ -1,0 +1,114 @@
+"""The pure first half of processing: stored bytes to a mapped event, outside any transaction."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.core.consent import ConsentDecision, ConsentOutcome, decide, latest
+from connector.core.mapping import Conversion, Filtered, Mapped, MappingContext, map_event
+from connector.core.store_events import ConsentChanged, ConsentStatement, Order, OrderDeleted, StoreEvent
+from connector.errors import UnreadablePayload
+from connector.platforms import PLATFORMS
+from connector.platforms.base import ReadContext, VerifiedWebhook
+from connector.storage.encryption import subject_digest
+from connector.storage.installations import InstallationRecord
+
+__all__ = ["ReadWebhook", "StoredWebhook", "consent_of", "order_digest", "read_stored"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    """One webhook as it lies in the database, body in clear bytes."""
+
+    id: int
+    installation: InstallationRecord
+    topic: str
+    received_at: datetime
+    body: bytes
+    lane: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWebhook:
+    """A webhook, understood or not, with the keys under which the database knows its subjects."""
+
+    stored: StoredWebhook
+    event: StoreEvent | None
+    mapped: Mapped | None
+    unreadable: str = ""
+    order_digest: bytes | None = None  # of the ledger
+    order_subject: bytes | None = None  # of consent records
+    visitor_subject: bytes | None = None
+
+
+def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
+    """Read and map one webhook. An authentic body that is not understood comes back with its reason."""
+    installation = stored.installation
+    webhook = VerifiedWebhook(stored.topic, stored.body, stored.received_at)
+    context = ReadContext(installation.store_url, installation.settings.custom_events)
+    try:
+        event = PLATFORMS[installation.platform].read(webhook, context)
+    except UnreadablePayload as error:
+        return ReadWebhook(stored, None, None, error.reason)
+    mapped = map_event(event, mapping_context(installation, stored.received_at))
+    digest = order_digest(installation.id, event) if isinstance(event, Order) else None
+    visitor = _visitor_id(event, mapped)
+    return ReadWebhook(
+        stored,
+        event,
+        mapped,
+        order_digest=digest,
+        order_subject=digest and subject_digest(hash_key, "order", digest.hex()),
+        visitor_subject=(visitor and subject_digest(hash_key, "visitor", installation.id, visitor)) or None,
+    )
+
+
+def mapping_context(installation: InstallationRecord, received_at: datetime) -> MappingContext:
+    """What mapping may know of an installation."""
+    return MappingContext(
+        installation.public_id, installation.store_url, installation.pixel_code, installation.settings, received_at
+    )
+
+
+def order_digest(installation_id: str, order: Order) -> bytes:
+    """The ledger's key: installation, order id and order key, since order numbers recur. Never depends on a
+    secret key, so that it outlives every rotation.
+    """
+    text = f"{installation_id}\x1f{order.order_id}\x1f{order.order_key}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()[:16]
+
+
+def consent_of(
+    statement: ConsentStatement,
+    records: list[ConsentStatement],
+    installation: InstallationRecord,
+    country: str | None,
+) -> ConsentDecision:
+    """The decision over what this body said and all that is on record."""
+    return decide(latest([statement, *records]), installation.settings.consent_policy, country)
+
+
+def withholds(decision: ConsentDecision) -> bool:
+    """Whether the event may not leave."""
+    return decision.outcome is ConsentOutcome.WITHHOLD
+
+
+def _visitor_id(event: StoreEvent, mapped: Mapped) -> str | None:
+    if isinstance(event, ConsentChanged):
+        return event.visitor_id
+    if isinstance(event, Order):
+        return event.visit.visitor_id
+    return mapped.visitor_id if isinstance(mapped, Conversion) else None
+
+
+def event_id_of(mapped: Mapped | None) -> str | None:
+    """The event id that a mapped event would have."""
+    if isinstance(mapped, Conversion):
+        return mapped.event.event_id
+    return mapped.event_id if isinstance(mapped, Filtered) else None
+
+
+def deleted_order(event: StoreEvent | None) -> str | None:
+    """The number of an order that went to the trash."""
+    return str(event.order_id) if isinstance(event, OrderDeleted) else None

@@ -1,0 +1,128 @@
+"""Bar and line charts as inline SVG, drawn on the server: no script, no library, readable without colours.
+
+Each chart is one picture with a title; the same numbers stand in a table beside it, so nothing hangs on seeing it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+from markupsafe import Markup
+
+__all__ = ["Series", "bar_chart", "line_chart"]
+
+WIDTH, HEIGHT = 640, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 26
+_PLOT_WIDTH, _PLOT_HEIGHT = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+_MOST_LABELS = 7
+_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One row of numbers; `style` is a CSS class that the stylesheet colours."""
+
+    name: str
+    values: Sequence[float]
+    style: str
+
+
+def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series]) -> Markup:
+    """Stacked bars, one per label. Each bar's tooltip names its numbers."""
+    totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
+    top = _round_up(max(totals, default=0.0))
+    step = _PLOT_WIDTH / max(len(labels), 1)
+    bars = Markup("").join(_bar(at, label, series, top, step) for at, label in enumerate(labels))
+    return _picture(title, labels, top, bars)
+
+
+def line_chart(title: str, labels: Sequence[str], series: Sequence[Series]) -> Markup:
+    """One line per series, with a dot and a tooltip per label."""
+    top = _round_up(max((value for one in series for value in one.values), default=0.0))
+    lines = Markup("").join(_line(one, labels, top) for one in series)
+    return _picture(title, labels, top, lines)
+
+
+def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float) -> Markup:
+    parts, base = [], float(_TOP + _PLOT_HEIGHT)
+    for one in series:
+        height = one.values[at] / top * _PLOT_HEIGHT
+        if height <= 0:
+            continue
+        base -= height
+        parts.append(
+            Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1.5"/>').format(
+                one.style, _n(_LEFT + at * step + step * 0.15), _n(base), _n(step * 0.7), _n(height)
+            )
+        )
+    numbers = ", ".join(f"{one.name} {_short(one.values[at])}" for one in series if one.values[at])
+    tooltip = Markup("<title>{}: {}</title>").format(label, numbers or "0")
+    hit = Markup('<rect class="chart-hit" x="{}" y="{}" width="{}" height="{}"/>').format(
+        _n(_LEFT + at * step), _TOP, _n(step), _PLOT_HEIGHT
+    )
+    return Markup("<g>{}{}{}</g>").format(tooltip, hit, Markup("").join(parts))
+
+
+def _line(one: Series, labels: Sequence[str], top: float) -> Markup:
+    step = _PLOT_WIDTH / max(len(labels), 1)
+    points = [
+        (_LEFT + (at + 0.5) * step, _TOP + _PLOT_HEIGHT - value / top * _PLOT_HEIGHT)
+        for at, value in enumerate(one.values)
+    ]
+    path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+    dots = Markup("").join(
+        Markup('<circle class="{}" cx="{}" cy="{}" r="3"><title>{}: {} {}</title></circle>').format(
+            one.style, _n(x), _n(y), labels[at], one.name, _short(one.values[at])
+        )
+        for at, (x, y) in enumerate(points)
+    )
+    return Markup('<polyline class="chart-line {}" points="{}"/>{}').format(one.style, path, dots)
+
+
+def _picture(title: str, labels: Sequence[str], top: float, inside: Markup) -> Markup:
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}{}{}</svg>'
+    ).format(WIDTH, HEIGHT, title, title, _scale(top), inside, _days(labels))
+
+
+def _scale(top: float) -> Markup:
+    rows = []
+    for number in range(_LINES + 1):
+        y = _TOP + _PLOT_HEIGHT - number / _LINES * _PLOT_HEIGHT
+        rows.append(
+            Markup('<line class="chart-grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}">{}</text>').format(
+                _LEFT, WIDTH - _RIGHT, _n(y), _n(y), _LEFT - 6, _n(y + 4), _short(top * number / _LINES)
+            )
+        )
+    return Markup('<g class="chart-scale">{}</g>').format(Markup("").join(rows))
+
+
+def _days(labels: Sequence[str]) -> Markup:
+    step = _PLOT_WIDTH / max(len(labels), 1)
+    every = ceil(len(labels) / _MOST_LABELS) or 1
+    shown = (
+        Markup('<text x="{}" y="{}">{}</text>').format(_n(_LEFT + (at + 0.5) * step), HEIGHT - 8, label)
+        for at, label in enumerate(labels)
+        if (len(labels) - 1 - at) % every == 0
+    )
+    return Markup('<g class="chart-days">{}</g>').format(Markup("").join(shown))
+
+
+def _round_up(value: float) -> float:
+    """The next of 4, 8, 20, 40, 80, 200 …: four lines then stand at round numbers."""
+    if value <= 4:
+        return 4.0
+    power = 10 ** floor(log10(value))
+    return next(float(step * power) for step in (1.2, 2, 4, 8, 10, 20) if value <= step * power)
+
+
+def _short(value: float) -> str:
+    """1,234,567 as 1.2M; whole numbers without a point."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if sign == 'k' else size):.3g}{sign}"
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,128 @@
+"""The environment as one frozen object. Only `cli`, `app` and the migrations read it; all else gets values."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connector.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+MINIMUM_KEY_LENGTH = 32
+_LOCAL_DATABASES = ("sqlite://", "postgresql://", "postgresql+psycopg://")
+
+
+class Settings(BaseSettings):
+    """Every setting, named as in the environment with the prefix `CONNECTOR_`."""
+
+    model_config = SettingsConfigDict(env_prefix="CONNECTOR_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="Where the SQLite file, the spool and made keys live.")
+    database_url: str | None = Field(
+        None, description="sqlite:///FILE or postgresql://…; a SQLite file in the data directory when unset."
+    )
+    secret_keys: SecretStr | None = Field(
+        None, description="Comma-separated, newest first, each 32 characters or more."
+    )
+    public_url: str | None = Field(None, description="The address under which stores reach this service.")
+    tiktok_api_url: str = Field("https://business-api.tiktok.com", description="TikTok's API.")
+    tiktok_app_id: str | None = Field(None, description="App id for TikTok's OAuth.")
+    tiktok_app_secret: SecretStr | None = Field(None, description="App secret for TikTok's OAuth.")
+    tiktok_pixel_url: str = Field(
+        "https://analytics.tiktok.com/i18n/pixel/events.js", description="TikTok's pixel library."
+    )
+    allow_private_addresses: bool = Field(
+        False, description="Let stores live at private addresses; tests and development only."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    max_body_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="Largest webhook body taken."
+    )
+    body_timeout: float = Field(30.0, gt=0, le=600, description="Seconds a sender may take for a body.")
+    delivery_interval: float = Field(
+        0.5, gt=0, le=3600, description="Seconds between two looks for work that is due."
+    )
+    retry_base: float = Field(
+        5.0, gt=0, le=3600, description="Seconds; every wait (backoff, throttle, breaker) scales with it."
+    )
+    lease_seconds: float = Field(30.0, gt=0, le=3600, description="How long a worker owns what it took.")
+    log_format: Literal["text", "json"] = Field("text", description="text or json.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+    forwarded_allow_ips: str = Field(
+        "127.0.0.1", description="Proxies whose X-Forwarded-* headers are believed, comma-separated."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(_LOCAL_DATABASES):
+            raise ValueError("must start with sqlite:// or postgresql://")
+        return value or None
+
+    @field_validator("public_url", "tiktok_api_url", "tiktok_pixel_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/")
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        for key in split_keys(value.get_secret_value() if value else ""):
+            if len(key) < MINIMUM_KEY_LENGTH:
+                raise ValueError(f"each key needs {MINIMUM_KEY_LENGTH} characters or more")
+        return value
+
+    @model_validator(mode="after")
+    def _postgresql_needs_keys(self) -> "Settings":
+        if not self.uses_sqlite and not self.given_keys:
+            raise ValueError("CONNECTOR_SECRET_KEYS must be set when the database is PostgreSQL")
+        return self
+
+    @cached_property
+    def given_keys(self) -> tuple[str, ...]:
+        """The keys of the environment, newest first; empty when unset."""
+        return split_keys(self.secret_keys.get_secret_value() if self.secret_keys else "")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database address, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'connector.sqlite3'}"
+
+    @property
+    def uses_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.resolved_database_url.startswith("sqlite:")
+
+    @property
+    def own_url(self) -> str:
+        """The public address, or the local one while none is set."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """Comma-separated keys, spaces trimmed, empty ones left out."""
+    return tuple(key for part in text.split(",") if (key := part.strip()))
+
+
+def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
+    """Read the environment. Raises ConfigurationError with one line that names the setting at fault."""
+    try:
+        return Settings(**(overrides or {}))  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigurationError(_first_fault(error)) from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_url=False)[0]
+    text = fault["msg"].removeprefix("Value error, ")
+    name = f"CONNECTOR_{str(fault['loc'][0]).upper()}: " if fault["loc"] else ""
+    return f"{name}{text}"

@@ -1,0 +1,1 @@
+"""Tables, engine, queries by subject and the encryption of credentials."""

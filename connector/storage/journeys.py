@@ -1,0 +1,181 @@
+"""Everything that the database holds of one order or of one webhook, in a handful of indexed queries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import zstandard
+from sqlalchemy import Connection, Row, select
+
+from connector.storage.installations import InstallationRecord, find_installation
+from connector.storage.tables import (
+    AttemptEvent,
+    ConsentRecord,
+    DeliveryAttempt,
+    Event,
+    EventWork,
+    Notice,
+    Webhook,
+    WebhookKey,
+    WebhookWork,
+)
+from connector.storage.tables_install import WebhookSubscription
+
+__all__ = [
+    "OrderRows",
+    "event_rows",
+    "events_of_webhooks",
+    "find_event",
+    "find_webhook",
+    "order_rows",
+    "stored_body",
+    "webhook_rows",
+]
+
+_webhook = Webhook.__table__  # type: ignore[attr-defined]
+_key = WebhookKey.__table__  # type: ignore[attr-defined]
+_event = Event.__table__  # type: ignore[attr-defined]
+_attempt = DeliveryAttempt.__table__  # type: ignore[attr-defined]
+_attempt_event = AttemptEvent.__table__  # type: ignore[attr-defined]
+_consent = ConsentRecord.__table__  # type: ignore[attr-defined]
+_event_work = EventWork.__table__  # type: ignore[attr-defined]
+_webhook_work = WebhookWork.__table__  # type: ignore[attr-defined]
+_notice = Notice.__table__  # type: ignore[attr-defined]
+_subscription = WebhookSubscription.__table__  # type: ignore[attr-defined]
+
+# An order has a handful of webhooks; a plugin that writes it a thousand times must not make the page slow.
+MOST_WEBHOOKS = 100
+_MOST_EVENTS = 50
+_MOST_ATTEMPTS = 200
+_LARGEST_BODY = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRows:
+    """Rows as the database has them, oldest first; `work` by event id, `attempts` by event id."""
+
+    installation: InstallationRecord
+    webhooks: Sequence[Row[Any]]
+    copies: dict[bytes, Row[Any]]
+    events: Sequence[Row[Any]]
+    attempts: dict[int, list[Row[Any]]]
+    work: dict[int, Row[Any]]
+    webhook_work: dict[int, Row[Any]]
+    consents: Sequence[Row[Any]]
+    notices: Sequence[Row[Any]]
+    subscriptions: Sequence[Row[Any]]
+
+
+def order_rows(connection: Connection, installation_id: str, order_id: str) -> OrderRows | None:
+    """All of one order, by the store's id of it. None when there is no such installation."""
+    installation = find_installation(connection, installation_id)
+    if installation is None:
+        return None
+    same = (_webhook.c.installation_id == installation_id, _webhook.c.order_id == order_id)
+    webhooks = connection.execute(
+        select(_webhook).where(*same).order_by(_webhook.c.id.desc()).limit(MOST_WEBHOOKS)
+    ).all()[::-1]
+    c = _event.c
+    events = connection.execute(
+        select(_event)
+        .where(c.installation_id == installation_id, c.order_id == order_id)
+        .order_by(c.id)
+        .limit(_MOST_EVENTS)
+    ).all()
+    return _with_details(connection, installation, webhooks, events)
+
+
+def find_webhook(connection: Connection, webhook_id: int) -> Row[Any] | None:
+    """One webhook's row, body included."""
+    return connection.execute(select(_webhook).where(_webhook.c.id == webhook_id)).first()
+
+
+def find_event(connection: Connection, row_id: int) -> Row[Any] | None:
+    """One event's row."""
+    return connection.execute(select(_event).where(_event.c.id == row_id)).first()
+
+
+def webhook_rows(connection: Connection, webhook_id: int) -> OrderRows | None:
+    """The same for one webhook and what it made, whether or not it has an order."""
+    webhook = find_webhook(connection, webhook_id)
+    installation = webhook and find_installation(connection, webhook.installation_id)
+    if webhook is None or installation is None:
+        return None
+    return _with_details(connection, installation, [webhook], events_of_webhooks(connection, [webhook.id]))
+
+
+def event_rows(connection: Connection, row_id: int) -> OrderRows | None:
+    """The same for one event and the webhook that made it."""
+    event = find_event(connection, row_id)
+    installation = event and find_installation(connection, event.installation_id)
+    if event is None or installation is None:
+        return None
+    webhook = find_webhook(connection, event.webhook_id)
+    return _with_details(connection, installation, [webhook] if webhook else [], [event])
+
+
+def events_of_webhooks(connection: Connection, webhook_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Events that these webhooks made, oldest first."""
+    return connection.execute(
+        select(_event).where(_event.c.webhook_id.in_(webhook_ids)).order_by(_event.c.id).limit(_MOST_EVENTS)
+    ).all()
+
+
+def stored_body(body: bytes, encoding: str) -> bytes | None:
+    """The bytes as they came; None when retention has removed them."""
+    if encoding == "expired":
+        return None
+    if encoding == "zstd":
+        return zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST_BODY)
+    return bytes(body)
+
+
+def _with_details(
+    connection: Connection,
+    installation: InstallationRecord,
+    webhooks: Sequence[Row[Any]],
+    events: Sequence[Row[Any]],
+) -> OrderRows:
+    ids = [event.id for event in events]
+    digests = [bytes(webhook.digest) for webhook in webhooks]
+    subjects = {bytes(s) for e in events for s in (e.order_subject, e.visitor_subject) if s}
+    return OrderRows(
+        installation=installation,
+        webhooks=webhooks,
+        copies={bytes(r.digest): r for r in connection.execute(select(_key).where(_key.c.digest.in_(digests)))},
+        events=events,
+        attempts=_attempts(connection, ids),
+        work={row.id: row for row in connection.execute(select(_event_work).where(_event_work.c.id.in_(ids)))},
+        webhook_work={
+            row.id: row
+            for row in connection.execute(
+                select(_webhook_work).where(_webhook_work.c.id.in_([webhook.id for webhook in webhooks]))
+            )
+        },
+        consents=connection.execute(
+            select(_consent)
+            .where(_consent.c.subject.in_(list(subjects)), _consent.c.installation_id == installation.id)
+            .order_by(_consent.c.id)
+            .limit(MOST_WEBHOOKS)
+        ).all(),
+        notices=connection.execute(
+            select(_notice).where(_notice.c.installation_id == installation.id, _notice.c.resolved_at.is_(None))
+        ).all(),
+        subscriptions=connection.execute(
+            select(_subscription).where(_subscription.c.installation_id == installation.id)
+        ).all(),
+    )
+
+
+def _attempts(connection: Connection, event_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = {}
+    statement = (
+        select(_attempt_event.c.event_row_id, _attempt)
+        .join(_attempt, _attempt.c.id == _attempt_event.c.attempt_id)
+        .where(_attempt_event.c.event_row_id.in_(event_ids))
+        .order_by(_attempt.c.id)
+        .limit(_MOST_ATTEMPTS)
+    )
+    for row in connection.execute(statement):
+        found.setdefault(row.event_row_id, []).append(row)
+    return found

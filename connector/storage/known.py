@@ -1,0 +1,201 @@
+"""What the database already knows about the orders, visitors and event ids of a group of webhooks, and the
+writing of what processing made of them. Both in few statements for the whole group.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.core.states import EventState
+from connector.core.store_events import ConsentStatement, ConsentStatus
+from connector.storage.queue import NewWork, event_queue
+from connector.storage.search import add_terms
+from connector.storage.tables import ConsentRecord, Event, OrderLedger, Webhook
+
+__all__ = ["Known", "KnownEvent", "LedgerEntry", "Subjects", "Written", "load_known", "lock_orders", "write"]
+
+_webhook = Webhook.__table__  # type: ignore[attr-defined]
+_event = Event.__table__  # type: ignore[attr-defined]
+_ledger = OrderLedger.__table__  # type: ignore[attr-defined]
+_consent = ConsentRecord.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True)
+class LedgerEntry:
+    """One order for ever."""
+
+    digest: bytes
+    installation_id: str
+    order_id: str
+    status: str = ""
+    modified_at: datetime | None = None
+    event_row_id: int | None = None
+    changed: bool = True
+
+
+@dataclass(slots=True)
+class KnownEvent:
+    """An event that stood before, or that this group made. `in_flight`: a worker is sending it right now."""
+
+    id: int
+    installation_id: str
+    state: EventState
+    visitor_subject: bytes | None
+    order_subject: bytes | None
+    consent_policy: str
+    country: str | None
+    browser_copy: bool
+    attempts: int
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """What a group of webhooks is about."""
+
+    orders: frozenset[bytes]
+    deleted_orders: frozenset[tuple[str, str]]
+    people: frozenset[bytes]
+    event_ids: frozenset[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Known:
+    """The database's knowledge, kept up to date in memory while a group is worked through in order."""
+
+    ledger: dict[bytes, LedgerEntry] = field(default_factory=dict)
+    events: dict[int, KnownEvent] = field(default_factory=dict)
+    event_ids: set[tuple[str, str]] = field(default_factory=set)
+    consents: dict[bytes, list[ConsentStatement]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Written:
+    """Everything that a group of webhooks changes, as rows."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    work: list[NewWork] = field(default_factory=list)
+    event_changes: list[dict[str, Any]] = field(default_factory=list)
+    consents: list[dict[str, Any]] = field(default_factory=list)
+    terms: list[tuple[bytes, int]] = field(default_factory=list)
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
+
+
+def lock_orders(connection: Connection, digests: Iterable[bytes]) -> None:
+    """On PostgreSQL: take these orders for this transaction, in one order, so that two workers never read the
+    same order's ledger at once. SQLite has one writer anyway.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+    if keys:
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS t(k)"), {"keys": keys}
+        )
+
+
+def load_known(connection: Connection, subjects: Subjects) -> Known:
+    """Read what is known about these subjects."""
+    known = Known()
+    _load_ledger(connection, subjects, known)
+    _load_events(connection, subjects, known)
+    for part in _parts(list(subjects.people)):
+        rows = connection.execute(select(_consent).where(_consent.c.subject.in_(part)).order_by(_consent.c.id))
+        for row in rows:
+            known.consents.setdefault(row.subject, []).append(_statement(row))
+    for ids in _parts(list(subjects.event_ids)):
+        pair = or_(*(and_(_event.c.installation_id == i, _event.c.event_id == e) for i, e in ids))
+        rows = connection.execute(select(_event.c.installation_id, _event.c.event_id).where(pair))
+        known.event_ids.update((row.installation_id, row.event_id) for row in rows)
+    return known
+
+
+def _load_ledger(connection: Connection, subjects: Subjects, known: Known) -> None:
+    c = _ledger.c
+    for part in _parts(list(subjects.orders)):
+        _note_ledger(connection.execute(select(_ledger).where(c.digest.in_(part))), known)
+    for pairs in _parts(list(subjects.deleted_orders)):
+        same = or_(*(and_(c.installation_id == i, c.order_id == o) for i, o in pairs))
+        _note_ledger(connection.execute(select(_ledger).where(same)), known)
+
+
+def _note_ledger(rows: Iterable[Any], known: Known) -> None:
+    for row in rows:
+        known.ledger[bytes(row.digest)] = LedgerEntry(
+            bytes(row.digest), row.installation_id, row.order_id, row.status, row.modified_at, row.event_row_id, False
+        )
+
+
+def _load_events(connection: Connection, subjects: Subjects, known: Known) -> None:
+    c = _event.c
+    columns = (
+        c.id, c.installation_id, c.state, c.visitor_subject, c.order_subject,
+        c.consent_policy, c.country, c.browser_copy, c.attempts,
+    )  # fmt: skip
+    of_orders = [entry.event_row_id for entry in known.ledger.values() if entry.event_row_id is not None]
+    for part in _parts(of_orders):
+        _note_events(connection.execute(select(*columns).where(c.id.in_(part))), known)
+    for people in _parts(list(subjects.people)):
+        waiting = c.state.in_([EventState.PENDING, EventState.HELD])
+        statement = select(*columns).where(c.visitor_subject.in_(people), waiting)
+        _note_events(connection.execute(statement), known)
+
+
+def _note_events(rows: Iterable[Any], known: Known) -> None:
+    for row in rows:
+        values = dict(row._mapping) | {"state": EventState(row.state)}
+        known.events[row.id] = KnownEvent(**values)
+
+
+def _statement(row: Any) -> ConsentStatement:
+    return ConsentStatement(ConsentStatus(row.status), row.stated_at, row.source, row.global_privacy_control)
+
+
+def write(connection: Connection, written: Written, ledger: Iterable[LedgerEntry]) -> None:
+    """Write a group's rows."""
+    if written.events:
+        connection.execute(insert(_event), written.events)
+    event_queue.add(connection, written.work)
+    for change in written.event_changes:
+        connection.execute(update(_event).where(_event.c.id == change.pop("id")).values(**change))
+    if written.consents:
+        connection.execute(insert(_consent), written.consents)
+    add_terms(connection, written.terms)
+    _write_ledger(connection, [entry for entry in ledger if entry.changed])
+    if written.webhooks:
+        connection.execute(_WEBHOOK_DONE, written.webhooks)
+
+
+_WEBHOOK_DONE = (
+    update(_webhook)
+    .where(_webhook.c.id == bindparam("row_id"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        order_id=bindparam("new_order_id"),
+        processed_at=bindparam("at"),
+        body=bindparam("new_body"),
+        body_encoding=bindparam("new_encoding"),
+    )
+)
+
+
+def _write_ledger(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
+    if not entries:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(_ledger)
+    statement = statement.on_conflict_do_update(
+        index_elements=[_ledger.c.digest],
+        set_={name: statement.excluded[name] for name in ("status", "modified_at", "event_row_id")},
+    )
+    names = ("digest", "installation_id", "order_id", "status", "modified_at", "event_row_id")
+    connection.execute(statement, [{name: getattr(entry, name) for name in names} for entry in entries])
+
+
+def _parts(values: list[Any], size: int = 200) -> Iterable[list[Any]]:
+    return (values[start : start + size] for start in range(0, len(values), size))

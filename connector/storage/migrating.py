@@ -1,0 +1,46 @@
+"""Alembic from inside the program: the migrations travel in the wheel, so any directory will do."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from connector.storage.engine import Database
+
+__all__ = ["alembic_config", "is_empty", "migrate", "pending_revision"]
+
+
+def migrations_folder() -> Path:
+    """Inside the installed package, else at the top of the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def alembic_config(database: Database) -> Config:
+    """Alembic's configuration for this database; `env.py` takes the engine from it."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    config.attributes["database"] = database
+    return config
+
+
+def is_empty(database: Database) -> bool:
+    """Whether there is no table at all."""
+    return not inspect(database.engine).get_table_names()
+
+
+def pending_revision(database: Database) -> str | None:
+    """The newest revision when the database is not at it, else None."""
+    newest = ScriptDirectory.from_config(alembic_config(database)).get_current_head()
+    with database.engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return None if present == newest else newest
+
+
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the schema to a revision, by default the newest. Safe to run from several processes at once."""
+    command.upgrade(alembic_config(database), revision)

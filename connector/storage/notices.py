@@ -1,0 +1,57 @@
+"""Notices: something the owner or the operator should know, one row per kind until it is resolved."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.storage.tables import Notice
+
+__all__ = ["open_notices", "raise_notice", "resolve_notices"]
+
+_notice = Notice.__table__  # type: ignore[attr-defined]
+
+
+def raise_notice(
+    connection: Connection, *, row_id: int, installation_id: str, kind: str, details: str, now: datetime
+) -> None:
+    """Write it, or count it once more; a resolved one opens again."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(_notice).values(
+        id=row_id,
+        installation_id=installation_id,
+        kind=kind,
+        details=details[:500],
+        count=1,
+        first_at=now,
+        last_at=now,
+        resolved_at=None,
+    )
+    c = _notice.c
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[c.installation_id, c.kind],
+            set_={
+                "details": statement.excluded.details,
+                "count": c["count"] + 1,
+                "last_at": statement.excluded.last_at,
+                "resolved_at": None,
+            },
+        )
+    )
+
+
+def resolve_notices(connection: Connection, installation_id: str, kinds: Sequence[str], now: datetime) -> None:
+    """They are over."""
+    c = _notice.c
+    same = (c.installation_id == installation_id, c.kind.in_(kinds), c.resolved_at.is_(None))
+    connection.execute(update(_notice).where(*same).values(resolved_at=now))
+
+
+def open_notices(connection: Connection, installation_id: str | None = None) -> list[Notice]:
+    """Unresolved notices, newest first, of one installation or of all."""
+    statement = select(_notice).where(_notice.c.resolved_at.is_(None)).order_by(_notice.c.last_at.desc())
+    if installation_id is not None:
+        statement = statement.where(_notice.c.installation_id == installation_id)
+    return [Notice(**row._mapping) for row in connection.execute(statement)]

@@ -1,0 +1,174 @@
+"""One queue, two databases: leases with a fencing token, lanes, and fair turns among installations.
+
+A piece of work is due when `run_at` has passed. Taking it moves `run_at` to the lease's end and writes the
+taker's token, so an expired lease is due again by itself. Completing, postponing and renewing name the token:
+a worker whose lease has passed on changes nothing and is told so. No transaction outlives these functions.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlmodel import SQLModel
+
+from connector.core.states import Lane
+from connector.storage.tables import EventWork, WebhookWork
+
+__all__ = ["Claimed", "NewWork", "WorkQueue", "event_queue", "webhook_queue"]
+
+# How many installations one statement passes over: a bound on its time, not on what is found.
+_HOPS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One piece of work that is ours until the lease ends. `tries` counts the times it was taken."""
+
+    id: int
+    installation_id: str
+    lane: Lane
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewWork:
+    """A piece of work to add; `id` is the webhook's or the event's."""
+
+    id: int
+    installation_id: str
+    run_at: datetime
+    lane: Lane = Lane.FRESH
+
+
+class WorkQueue:
+    """The queue over one work table."""
+
+    def __init__(self, table: type[SQLModel]) -> None:
+        self.rows = table.__table__  # type: ignore[attr-defined]
+        name = self.rows.name
+        # A loose index scan: one hop per installation, however many rows each has.
+        self._turn = text(
+            f"WITH RECURSIVE turn(i) AS ("  # noqa: S608 - the name is a table of ours
+            f" SELECT (SELECT installation_id FROM {name} WHERE lane = :lane AND installation_id > :cursor"
+            f"  ORDER BY installation_id LIMIT 1)"
+            f" UNION ALL SELECT (SELECT installation_id FROM {name}"
+            f"  WHERE lane = :lane AND installation_id > turn.i ORDER BY installation_id LIMIT 1)"
+            f" FROM turn WHERE turn.i IS NOT NULL)"
+            f" SELECT i, (SELECT count(*) FROM (SELECT 1 FROM {name}"
+            f"  WHERE lane = :lane AND installation_id = turn.i AND run_at <= :now LIMIT 1) AS due)"
+            f" FROM turn WHERE i IS NOT NULL LIMIT {_HOPS}"
+        ).bindparams(bindparam("now", type_=self.rows.c.run_at.type))
+
+    def add(self, connection: Connection, work: Iterable[NewWork]) -> None:
+        """Add work that is not there yet."""
+        rows = [{"id": w.id, "installation_id": w.installation_id, "lane": w.lane, "run_at": w.run_at} for w in work]
+        if rows:
+            connection.execute(insert(self.rows), rows)
+
+    def installations_due(
+        self, connection: Connection, lane: Lane, now: datetime, cursor: str, excluded: frozenset[str]
+    ) -> list[str]:
+        """Installations with due work in this lane, in their order after `cursor`, then from the start.
+
+        Looks on until it has found some: hundreds that only wait do not hide the ones behind them. Not always all;
+        the caller's next look goes on from the last one it took.
+        """
+        found = self._after(connection, lane, now, cursor, excluded)
+        if cursor:
+            seen = set(found)
+            found += [name for name in self._after(connection, lane, now, "", excluded) if name not in seen]
+        return found
+
+    def _after(
+        self, connection: Connection, lane: Lane, now: datetime, cursor: str, excluded: frozenset[str]
+    ) -> list[str]:
+        while True:
+            rows = connection.execute(self._turn, {"lane": lane, "cursor": cursor, "now": now}).all()
+            found = [name for name, due in rows if due and name not in excluded]
+            if found or len(rows) < _HOPS:
+                return found
+            cursor = rows[-1][0]
+
+    def claim(
+        self,
+        connection: Connection,
+        installation_id: str,
+        lane: Lane,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        token: int,
+        limit: int,
+    ) -> list[Claimed]:
+        """Take up to `limit` due pieces of one installation, oldest first. Runs in a write transaction."""
+        c = self.rows.c
+        due = (
+            select(c.id, c.tries)
+            .where(c.lane == lane, c.installation_id == installation_id, c.run_at <= now)
+            .order_by(c.run_at, c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        taken = [(row.id, row.tries) for row in connection.execute(due)]
+        self._update(
+            connection,
+            [row_id for row_id, _ in taken],
+            {"run_at": lease_until, "lease_token": token, "tries": c.tries + 1},
+        )
+        return [Claimed(row_id, installation_id, lane, tries + 1) for row_id, tries in taken]
+
+    def renew(self, connection: Connection, ids: Sequence[int], token: int, lease_until: datetime) -> set[int]:
+        """Keep the lease longer. Returns the ids that were still ours."""
+        return self._update(connection, ids, {"run_at": lease_until}, token)
+
+    def postpone(
+        self, connection: Connection, ids: Sequence[int], token: int, run_at: datetime, lane: Lane
+    ) -> set[int]:
+        """Give work back for later. Returns the ids that were still ours."""
+        return self._update(connection, ids, {"run_at": run_at, "lease_token": 0, "lane": lane}, token)
+
+    def complete(self, connection: Connection, ids: Sequence[int], token: int) -> set[int]:
+        """Remove finished work. Returns the ids that were still ours; for the others change nothing else."""
+        return self._removed(connection, ids, self.rows.c.lease_token == token)
+
+    def withdraw(self, connection: Connection, ids: Sequence[int], now: datetime) -> set[int]:
+        """Remove work that nobody has at this moment. Returns the removed ids; the others are being sent."""
+        c = self.rows.c
+        return self._removed(connection, ids, (c.lease_token == 0) | (c.run_at <= now))
+
+    def release(self, connection: Connection, token: int, ids: Sequence[int], now: datetime) -> set[int]:
+        """Give work back at once, as if never taken; at shutdown."""
+        return self._update(connection, ids, {"run_at": now, "lease_token": 0, "tries": self.rows.c.tries - 1}, token)
+
+    def backlog(self, connection: Connection) -> int:
+        """How many pieces wait, due or not."""
+        return int(connection.execute(select(func.count()).select_from(self.rows)).scalar_one())
+
+    def _update(
+        self, connection: Connection, ids: Sequence[int], values: dict[str, Any], token: int | None = None
+    ) -> set[int]:
+        changed: set[int] = set()
+        for part in _parts(ids):
+            statement = update(self.rows).where(self.rows.c.id.in_(part)).values(values)
+            if token is not None:
+                statement = statement.where(self.rows.c.lease_token == token)
+            changed.update(connection.execute(statement.returning(self.rows.c.id)).scalars())
+        return changed
+
+    def _removed(self, connection: Connection, ids: Sequence[int], condition: Any) -> set[int]:
+        removed: set[int] = set()
+        for part in _parts(ids):
+            statement = delete(self.rows).where(self.rows.c.id.in_(part), condition)
+            removed.update(connection.execute(statement.returning(self.rows.c.id)).scalars())
+        return removed
+
+
+def _parts(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+    """Databases limit how many values one statement may name."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+webhook_queue = WorkQueue(WebhookWork)
+event_queue = WorkQueue(EventWork)

@@ -1,0 +1,1 @@
+"""TikTok's dialect, pure: Events API payloads and replies, OAuth, pixel list."""
