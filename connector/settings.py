@@ -57,6 +57,17 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Proxies whose X-Forwarded-* headers are believed, comma-separated."
     )
 
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect issuer for staff; single sign-on is off when unset."
+    )
+    oidc_client_id: str | None = Field(None, description="Client id at that issuer.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Client secret at that issuer.")
+    smtp_host: str | None = Field(None, description="Mail server for alerts; none are mailed when unset.")
+    smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
+    smtp_user: str | None = Field(None, description="Login at the mail server, after STARTTLS.")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
+    smtp_from: str | None = Field(None, description="Sender of alert mails.")
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:

@@ -6,7 +6,8 @@ from sqlmodel import SQLModel
 
 import connector.storage.tables
 import connector.storage.tables_console
-import connector.storage.tables_install  # noqa: F401 - all three fill the metadata
+import connector.storage.tables_install
+import connector.storage.tables_reconcile  # noqa: F401 - all of these fill the metadata
 from connector.settings import load_settings
 from connector.storage.engine import Database, open_database
 

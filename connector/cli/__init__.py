@@ -1,5 +1,10 @@
 """The commands. `main` is the entry point of `connector` and of `python -m connector`."""
 
-from connector.cli.program import main
-
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command of the process' arguments and exit with its code."""
+    from connector.cli.program import main as run
+
+    run()

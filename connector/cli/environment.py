@@ -48,7 +48,9 @@ def wrong_settings_named(settings: Settings) -> Iterator[None]:
     except (ArgumentError, ValueError):
         raise ConfigurationError("CONNECTOR_DATABASE_URL: is not a database address") from None
     except OSError as error:
-        raise ConfigurationError(f"CONNECTOR_DATA_DIR: {settings.data_dir}: {os.strerror(error.errno or 0)}") from None
+        raise ConfigurationError(
+            f"CONNECTOR_DATA_DIR: {settings.data_dir}: {os.strerror(error.errno or 0)}"
+        ) from None
 
 
 def read_lines(*names: str) -> list[str]:

@@ -20,7 +20,7 @@ from connector.operations.history import (
     list_webhooks,
 )
 from connector.operations.installations import require_installation
-from connector.storage.bodies import stored_body
+from connector.storage.journeys import stored_body
 from connector.storage.opening import Storage
 
 events = typer.Typer(help="What became of each conversion event.", rich_markup_mode=None)
@@ -32,12 +32,10 @@ def _events() -> None:
     """What became of each conversion event."""
 
 
-@events.command("list")
+@events.command("list", short_help="Every event with its state and reason.")
 def events_list(
     installation: InstallationOption,
-    state: Annotated[
-        EventState | None, typer.Option(help="Only events in this state.", show_default=False)
-    ] = None,
+    state: Annotated[EventState | None, typer.Option(help="Only events in this state.", show_default=False)] = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,18 +52,26 @@ def events_list(
         if as_json:
             write_json_list(_event_document(line) for line in lines)
             return
-        columns = ("event id", "event", "state", "reason", "value", "currency", "order", "attempts", "created", "webhook")
+        columns = (
+            "event id",
+            "event",
+            "state",
+            "reason",
+            "value",
+            "currency",
+            "order",
+            "attempts",
+            "created",
+        )
         rows = (
-            (e.event_id, e.name, e.state, e.reason, e.value, e.currency, e.order_id, e.attempts, e.created_at, e.webhook_id)
+            (e.event_id, e.name, e.state, e.reason, e.value, e.currency, e.order_id, e.attempts, e.created_at)
             for e in lines
-        )  # fmt: skip
+        )
         write_table(columns, rows, "No events.")
 
 
-@webhooks.command("list")
-def webhooks_list(
-    installation: OptionalInstallation = None, limit: Limit = None, as_json: AsJson = False
-) -> None:
+@webhooks.command("list", short_help="Every stored webhook.")
+def webhooks_list(installation: OptionalInstallation = None, limit: Limit = None, as_json: AsJson = False) -> None:
     """Every stored webhook, oldest first, with what was made of it.
 
     \b
@@ -84,7 +90,7 @@ def webhooks_list(
         write_table(columns, rows, "No webhooks.")
 
 
-@webhooks.command("show")
+@webhooks.command("show", short_help="One webhook with what came of it.")
 def webhooks_show(
     webhook_id: Annotated[str, typer.Argument(metavar="ID", help="The webhook's id.", show_default=False)],
     as_json: AsJson = False,
@@ -98,7 +104,9 @@ def webhooks_show(
         write_json(document)
         return
     made, calls, body = document.pop("events"), document.pop("attempts"), document.pop("body")
-    rows = [(name, json.dumps(value) if isinstance(value, dict | list) else value) for name, value in document.items()]
+    rows = [
+        (name, json.dumps(value) if isinstance(value, dict | list) else value) for name, value in document.items()
+    ]
     write_table(("name", "value"), rows, "")
     write_table(("event id", "event", "state", "reason"), [_first(e, 4) for e in made], "No events came of it.")
     if calls:
@@ -127,8 +135,8 @@ def _whole_webhook(storage: Storage, webhook_id: int) -> dict[str, Any]:
         "source": row.source,
         "copies": copies,
         "headers": masked_headers(json.loads(row.headers)),
-        "size": len(body),
-        "body": "(expired)" if row.body_encoding == "expired" else masked_body(body),
+        "size": None if body is None else len(body),
+        "body": "(no longer kept)" if body is None else masked_body(body),
         "events": [_event_document(line) for line in made],
         "attempts": [_attempt_document(attempt) for attempt in attempts],
     }

@@ -28,13 +28,13 @@ from connector.settings import Settings
 from connector.storage.installations import InstallationRecord, all_installations
 from connector.storage.notices import open_notices
 
-app = typer.Typer(help="The stores that are connected: add, look at, change, pause, remove.", rich_markup_mode=None)
+app = typer.Typer(help="Connected stores: add, show, change, pause, remove.", rich_markup_mode=None)
 
 PlatformName = StrEnum("PlatformName", {name.upper(): name for name in PLATFORMS})  # type: ignore[misc]
 _NEEDS_TOKEN = "give --access-token-stdin: the token comes on standard input, never as an argument"  # noqa: S105
 
 
-@app.command("add")
+@app.command("add", short_help="Connect a store by hand.")
 def add(
     platform: Annotated[PlatformName, typer.Option(help="The store's software.", show_default=False)],
     url: Annotated[str, typer.Option(help="The store's address, with https://.", show_default=False)],
@@ -98,7 +98,7 @@ def _show_added(settings: Settings, record: InstallationRecord, made_secret: str
         note("Give this webhook secret to the store's webhooks now: it is not shown again.")
 
 
-@app.command("list")
+@app.command("list", short_help="Every installation.")
 def list_(as_json: AsJson = False) -> None:
     """Every installation, oldest first.
 
@@ -117,7 +117,7 @@ def list_(as_json: AsJson = False) -> None:
     write_table(columns, rows, "No installation yet: see `connector installations add --help`.")
 
 
-@app.command("show")
+@app.command("show", short_help="One installation with its settings.")
 def show(installation_id: InstallationId, as_json: AsJson = False) -> None:
     """One installation: its settings, addresses, open notices, and how many events stand in each state."""
     settings = command_settings()
@@ -135,7 +135,7 @@ def show(installation_id: InstallationId, as_json: AsJson = False) -> None:
         _write_pairs(document)
 
 
-@app.command("pause")
+@app.command("pause", short_help="Stop sending; webhooks are still taken.")
 def pause(installation_id: InstallationId, as_json: AsJson = False) -> None:
     """Stop sending to TikTok. Webhooks are still taken; their events wait until `resume`."""
     settings = command_settings()
@@ -144,7 +144,7 @@ def pause(installation_id: InstallationId, as_json: AsJson = False) -> None:
     _show_changed(settings, record, as_json, "paused: webhooks are still taken, nothing is sent")
 
 
-@app.command("resume")
+@app.command("resume", short_help="Send again.")
 def resume(installation_id: InstallationId, as_json: AsJson = False) -> None:
     """Send again after `pause`, what waited first."""
     settings = command_settings()
@@ -155,7 +155,7 @@ def resume(installation_id: InstallationId, as_json: AsJson = False) -> None:
         note(f"TikTok refuses its token or pixel ({record.access_reason}): see `connector installations reconnect`")
 
 
-@app.command("remove")
+@app.command("remove", short_help="Remove for good; history stays.")
 def remove(installation_id: InstallationId, as_json: AsJson = False) -> None:
     """Remove an installation for good: its secrets are forgotten, its webhooks answered with 410. History stays."""
     settings = command_settings()
@@ -196,7 +196,7 @@ def set_(
     _show_changed(settings, record, as_json, "changed: a running server knows within 5 seconds")
 
 
-@app.command("reconnect")
+@app.command("reconnect", short_help="Give it a new access token.")
 def reconnect(
     installation_id: InstallationId, access_token_stdin: AccessTokenStdin = False, as_json: AsJson = False
 ) -> None:
@@ -211,8 +211,8 @@ def reconnect(
     settings = command_settings()
     (token,) = read_lines("access token")
     with opened(settings) as storage:
-        record, waited = reconnect_installation(storage, installation_id, token)
-    _show_changed(settings, record, as_json, f"reconnected: {waited} waiting events are due now")
+        record, _ = reconnect_installation(storage, installation_id, token)
+    _show_changed(settings, record, as_json, "reconnected: what waited is sent now")
 
 
 def _show_changed(settings: Settings, record: InstallationRecord, as_json: bool, text: str) -> None:
@@ -245,7 +245,9 @@ def _write_pairs(document: Mapping[str, Any]) -> None:
     rows: list[tuple[str, Any]] = []
     for name, value in document.items():
         if isinstance(value, dict):
-            rows += [(f"{name}.{key}", ", ".join(map(str, v)) if isinstance(v, list) else v) for key, v in value.items()]
+            rows += [
+                (f"{name}.{key}", ", ".join(map(str, v)) if isinstance(v, list) else v) for key, v in value.items()
+            ]
         elif isinstance(value, list):
             rows += [(f"{name}.{one['kind']}", f"{one['details']} ({one['count']} times)") for one in value]
         else:

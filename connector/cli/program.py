@@ -29,20 +29,20 @@ app.add_typer(installations.app, name="installations")
 app.add_typer(history.events, name="events")
 app.add_typer(history.webhooks, name="webhooks")
 app.add_typer(staff.app, name="staff")
-for name, command in (
-    ("serve", serving.serve),
-    ("deliver", serving.deliver),
-    ("demo", serving.demo),
-    ("migrate", maintenance.migrate),
-    ("doctor", maintenance.doctor),
-    ("rotate-keys", maintenance.rotate_keys),
-    ("send-sample", samples.send_sample),
-    ("replay", replay.replay),
-    ("reconcile", reconcile.reconcile),
-    ("export-person", privacy.export_person),
-    ("erase-person", privacy.erase_person),
+for name, command, summary in (
+    ("serve", serving.serve, "Receive webhooks, show the pages, send to TikTok."),
+    ("deliver", serving.deliver, "Only send, beside `serve --no-delivery`."),
+    ("demo", serving.demo, "Play a whole story with a stand-in TikTok."),
+    ("migrate", maintenance.migrate, "Bring the tables to this version."),
+    ("doctor", maintenance.doctor, "Look for what is wrong, and say what to do."),
+    ("send-sample", samples.send_sample, "Post recorded webhooks to a running server."),
+    ("replay", replay.replay, "Send events again."),
+    ("reconcile", reconcile.reconcile, "Fetch paid orders that never arrived."),
+    ("rotate-keys", maintenance.rotate_keys, "Seal credentials with the newest secret key."),
+    ("export-person", privacy.export_person, "Print all that is kept about one person."),
+    ("erase-person", privacy.erase_person, "Erase one person."),
 ):
-    app.command(name)(command)
+    app.command(name, short_help=summary)(command)
 
 
 @app.callback(invoke_without_command=True)
@@ -95,7 +95,7 @@ def _exit_code(error: Exception) -> int:
 def _one_line(error: Exception) -> str:
     """Words for the person who can mend it. Of what nobody expected only its kind: its text may hold anything."""
     if isinstance(error, TyperException):
-        return _joined(error.format_message())
+        return _joined(error.format_message().replace("Value error, ", ""))
     if isinstance(error, ConnectorError):
         return _joined(str(error))
     if isinstance(error, DBAPIError):

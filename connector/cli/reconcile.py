@@ -44,5 +44,3 @@ def _operation() -> Any:
         return importlib.import_module("connector.operations.reconcile").reconcile
     except ModuleNotFoundError:
         raise ConnectorError("this version cannot ask a store for its orders yet") from None
-
-

@@ -20,7 +20,8 @@ _ANSWER_LIMIT = 200
 
 def send_sample(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Sample files, or names of bundled ones.", show_default=False)
+        list[str],
+        typer.Argument(metavar="FILE...", help="Sample files, or names of bundled ones.", show_default=False),
     ],
     installation: InstallationOption,
     url: Annotated[
@@ -83,5 +84,3 @@ def _show(answers: list[dict[str, Any]], as_json: bool) -> None:
         return
     rows = [(a["sample"], a["topic"], a["status"], a["answer"]) for a in answers]
     write_table(("sample", "topic", "status", "answer"), rows, "Nothing was sent.")
-
-

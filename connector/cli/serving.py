@@ -1,10 +1,12 @@
 """`connector serve`, `connector deliver` and `connector demo`."""
 
+import importlib
 from typing import Annotated
 
 import typer
 
 from connector.cli.environment import opened
+from connector.errors import ConnectorError
 from connector.logs import configure_logs
 from connector.settings import Settings, load_settings
 
@@ -51,8 +53,10 @@ def demo() -> None:
     \b
     Needs no network and no account. Exits 0 only when every expected outcome came true.
     """
-    from connector.demo.story import run
-
+    try:
+        run = importlib.import_module("connector.demo.story").run
+    except ModuleNotFoundError:
+        raise ConnectorError("this installation has no demo") from None
     raise typer.Exit(run())
 
 

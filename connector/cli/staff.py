@@ -25,7 +25,7 @@ def _staff() -> None:
     """Who may sign in to the support console."""
 
 
-@app.command("add")
+@app.command("add", short_help="Add somebody, or change role and password.")
 def add(
     email: Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)],
     role: Annotated[StaffRole, typer.Option(help="What they may do.", show_default=False)],

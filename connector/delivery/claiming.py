@@ -35,6 +35,7 @@ __all__ = ["Claim", "Claiming", "Unreadable"]
 # Whose turn it is, one claim each, round and round. A lane without work passes its turn on, so live orders have half
 # of all turns at least, and no backlog is ever left out.
 _TURNS = (Lane.FRESH, Lane.RETRY, Lane.FRESH, Lane.REPLAY, Lane.FRESH, Lane.RECONCILE)
+_ERASED = "erased"
 _BLOCKED_FOR = timedelta(seconds=1)  # how long the list of paused installations is believed
 
 
@@ -85,7 +86,13 @@ class Claiming:
         for lane, installation_id in self._choices(room, now, waiting):
             if (lane, installation_id) in empty:
                 continue
-            claim = self._claim(lane, installation_id, now)
+            try:
+                claim = self._claim(lane, installation_id, now)
+            except Exception:
+                if not taken:
+                    raise
+                log.exception("claim_failed", installation_id=installation_id)
+                break  # what was taken before is sent all the same
             if claim is not None:
                 taken.append(claim)
             if not isinstance(claim, Claim) or not claim.full:
@@ -154,21 +161,21 @@ class Claiming:
             self._token_missing(token, installation_id, now)
             return None
         judged = judge(events, statements, now)
-        over = sorted({each.id for each in claimed} - {event.row_id for event in events})
-        self._settle_judged(token, judged, over, now)
+        over = {each.id for each in claimed} - {event.row_id for event in events}
+        if over:  # decided elsewhere meanwhile, or erased: without a payload there is nothing to send
+            gone = Settlement(tuple(sorted(over)), EventState.WITHDRAWN, _ERASED, counts=False)
+            judged.settlements.append(gone)
+        self._settle_judged(token, judged, now)
         full = len(claimed) == self._batch_size
         batches = tuple(group(judged.sendable, self._batch_size))
         return Claim(token, installation_id, lane, pixel_code, secrets[0], batches, full)
 
-    def _settle_judged(self, token: int, judged: Judged, over: list[int], now: datetime) -> None:
-        """`over` is work whose event is not pending any more."""
-        if not (judged.settlements or judged.changes or over):
+    def _settle_judged(self, token: int, judged: Judged, now: datetime) -> None:
+        if not (judged.settlements or judged.changes):
             return
         with self._storage.database.write() as connection:
-            event_queue.complete(connection, over, token)
             settle(connection, token, judged.settlements, now)
             change_payloads(connection, judged.changes, now)
-        self._leases.forget(token, over)
         for settlement in judged.settlements:
             self._leases.forget(token, settlement.row_ids)
 

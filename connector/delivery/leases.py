@@ -1,5 +1,6 @@
 """What this worker holds: claims with their tokens, kept alive while calls are in flight, given back at the end."""
 
+import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ class Leases:
         self._storage = storage
         self._length = timedelta(seconds=seconds)
         self._held: dict[int, frozenset[int]] = {}
+        self._lock = threading.Lock()
 
     def until(self, now: datetime) -> datetime:
         """The end of a lease that begins now."""
@@ -32,11 +34,12 @@ class Leases:
 
     def forget(self, token: int, row_ids: Iterable[int]) -> None:
         """These are settled, or another worker's."""
-        left = self._held.get(token, frozenset()) - frozenset(row_ids)
-        if left:
-            self._held[token] = left
-        else:
-            self._held.pop(token, None)
+        with self._lock:
+            left = self._held.get(token, frozenset()) - frozenset(row_ids)
+            if left:
+                self._held[token] = left
+            else:
+                self._held.pop(token, None)
 
     def drop(self, token: int) -> None:
         """Keep a claim alive no longer; its lease runs out by itself."""

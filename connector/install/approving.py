@@ -63,6 +63,7 @@ class Stage(StrEnum):
     RENEWED = "renewed"
     REFUSED = "refused"
     BURNED = "burned"
+    STORE_AWAY = "store_away"
     KEYS_REFUSED = "keys_refused"
     EXPIRED = "expired"
 
@@ -198,7 +199,8 @@ def _activate(services: Services, attempt: Attempt) -> Progress:
     if found.kind in ("unauthorised", "forbidden", "address_refused"):
         with services.storage.database.write() as connection:
             change_attempt(connection, attempt, {"status": "failed", "reason": found.kind, "keys": None})
-    return Progress(Stage.KEYS_REFUSED, fault=found.kind)
+        return Progress(Stage.KEYS_REFUSED, fault=found.kind)
+    return Progress(Stage.STORE_AWAY, fault=found.kind)
 
 
 def _offer_confirmation(services: Services, attempt: Attempt) -> None:

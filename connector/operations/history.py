@@ -19,6 +19,7 @@ __all__ = [
     "WebhookLine",
     "attempts_of",
     "count_by_state",
+    "events_of_webhook",
     "find_webhook",
     "list_events",
     "list_webhooks",
@@ -79,7 +80,7 @@ def list_events(
     if state is not None:
         statement = statement.where(_event.c.state == state)
     for rows in _pages(database, statement, _event.c.id, limit):
-        yield from (EventLine(*row) for row in rows)
+        yield from (_event_line(row) for row in rows)
 
 
 def list_webhooks(
@@ -92,7 +93,7 @@ def list_webhooks(
     for rows in _pages(database, statement, _webhook.c.id, limit):
         with database.read() as connection:
             made = _event_ids(connection, rows)
-        yield from (WebhookLine(*row, tuple(made[row.id])) for row in rows)
+        yield from (WebhookLine(**row._mapping, event_ids=tuple(made[row.id])) for row in rows)
 
 
 def find_webhook(connection: Connection, webhook_id: int) -> tuple[Row[Any], int]:
@@ -111,7 +112,7 @@ def events_of_webhook(connection: Connection, webhook: Row[Any]) -> list[EventLi
         _event.c.webhook_id == webhook.id,
         *_made_between([webhook]),
     )
-    return [EventLine(*row) for row in connection.execute(statement.order_by(_event.c.id))]
+    return [_event_line(row) for row in connection.execute(statement.order_by(_event.c.id))]
 
 
 def attempts_of(connection: Connection, event_row_ids: list[int]) -> list[Row[Any]]:
@@ -132,9 +133,11 @@ def count_by_state(connection: Connection, installation_id: str) -> dict[str, in
     return {state: int(count) for state, count in connection.execute(statement)}
 
 
-def _pages(
-    database: Database, statement: Select[Any], row_id: Any, limit: int | None
-) -> Iterator[list[Row[Any]]]:
+def _event_line(row: Row[Any]) -> EventLine:
+    return EventLine(**row._mapping)
+
+
+def _pages(database: Database, statement: Select[Any], row_id: Any, limit: int | None) -> Iterator[list[Row[Any]]]:
     last, left = -1, limit
     while left is None or left > 0:
         size = _PAGE if left is None else min(_PAGE, left)

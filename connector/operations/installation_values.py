@@ -131,9 +131,7 @@ _SETTINGS: Mapping[str, Callable[[str], Any]] = {
 ALLOWED_KEYS = tuple(sorted({*_COLUMNS, *_SETTINGS, *InstallationSettings.model_fields}))
 
 
-def changed_values(
-    record: InstallationRecord, assignments: list[str]
-) -> tuple[dict[str, str], InstallationSettings]:
+def changed_values(record: InstallationRecord, assignments: list[str]) -> tuple[dict[str, Any], InstallationSettings]:
     """Columns to change and the whole new settings, out of `KEY=VALUE` texts. Raises UsageError."""
     texts = dict(_split(assignment) for assignment in assignments)
     columns = {name: _COLUMNS[name](text) for name, text in texts.items() if name in _COLUMNS}

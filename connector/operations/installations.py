@@ -135,9 +135,7 @@ def set_values(storage: Storage, installation_id: str, assignments: list[str]) -
     with storage.database.write() as connection:
         record = _standing(connection, installation_id)
         columns, settings = changed_values(record, assignments)
-        change_installation(
-            connection, installation_id, _moment(connection, storage), settings=settings, **columns
-        )
+        change_installation(connection, installation_id, _moment(connection, storage), settings=settings, **columns)
         names = sorted(text.partition("=")[0].strip() for text in assignments)
         _audit(connection, storage, "set_installation", installation_id, target=", ".join(names))
         return replace(record, settings=settings, **columns)
@@ -164,7 +162,9 @@ def remove_installation(storage: Storage, installation_id: str) -> InstallationR
         return replace(record, state="removed")
 
 
-def reconnect_installation(storage: Storage, installation_id: str, access_token: str) -> tuple[InstallationRecord, int]:
+def reconnect_installation(
+    storage: Storage, installation_id: str, access_token: str
+) -> tuple[InstallationRecord, int]:
     """Take a new access token and send again. Returns the installation and how much waiting work became due."""
     token = _secret(access_token, "access token")
     with storage.database.write() as connection:

@@ -27,6 +27,7 @@ __all__ = [
     "events_of_webhooks",
     "find_event",
     "find_webhook",
+    "open_things",
     "order_rows",
     "stored_body",
     "webhook_rows",
@@ -119,6 +120,18 @@ def events_of_webhooks(connection: Connection, webhook_ids: Sequence[int]) -> Se
     return connection.execute(
         select(_event).where(_event.c.webhook_id.in_(webhook_ids)).order_by(_event.c.id).limit(_MOST_EVENTS)
     ).all()
+
+
+def open_things(connection: Connection, installation_id: str) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+    """An installation's open notices and its webhook subscriptions in the store."""
+    notice, subscription = _notice.c, _subscription.c
+    mine = (notice.installation_id == installation_id, notice.resolved_at.is_(None))
+    return (
+        connection.execute(select(_notice).where(*mine).order_by(notice.last_at.desc())).all(),
+        connection.execute(
+            select(_subscription).where(subscription.installation_id == installation_id).order_by(subscription.topic)
+        ).all(),
+    )
 
 
 def stored_body(body: bytes, encoding: str) -> bytes | None:

@@ -116,7 +116,8 @@ def read_page(
     indexed, scanned = _conditions(listed, wanted)
     if ids is not None:
         indexed.append(listed.table.c.id.in_(ids))
-    down = not wanted.oldest_first if wanted.after is None else wanted.oldest_first
+    # A place says which way the walk goes; the order of the list only how its rows are shown.
+    down = wanted.before is not None or (wanted.after is None and not wanted.oldest_first)
     return _walk(connection, listed, wanted, indexed, scanned, down, clock)
 
 
@@ -138,7 +139,7 @@ def _walk(
     down: bool,
     clock: Callable[[], float],
 ) -> Page:
-    cursor = wanted.after if wanted.after is not None else wanted.before
+    cursor = wanted.before if wanted.before is not None else wanted.after
     found: list[Row[Any]] = []
     started, chunk, edge = clock(), _FIRST_CHUNK, cursor
     while True:

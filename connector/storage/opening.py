@@ -15,6 +15,7 @@ from connector.core.row_ids import RowIds
 from connector.errors import ConfigurationError
 from connector.settings import Settings
 from connector.storage import tables_install as _tables_install  # noqa: F401 - fills the metadata
+from connector.storage import tables_reconcile as _tables_reconcile  # noqa: F401 - fills the metadata
 from connector.storage.encryption import KeyRing
 from connector.storage.engine import Database, open_database
 from connector.storage.migrating import is_empty, migrate, pending_revision

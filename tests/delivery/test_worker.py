@@ -510,6 +510,15 @@ def test_work_of_an_event_that_is_over_is_dropped(road: Road, tiktok: StandInTik
     assert road.event(event_id).state == "withdrawn"
 
 
+def test_an_event_erased_while_it_waited_is_withdrawn(road: Road, tiktok: StandInTikTok) -> None:
+    road.events(1)
+    with road.storage.database.write() as connection:
+        connection.execute(update(Event.__table__).values(payload=None))
+    assert rounds(road.storage, tiktok) == [0]
+    assert road.states() == {"withdrawn erased": 1}
+    assert road.work == []
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_gateway_that_refuses_twice_means_lost_access(road: Road, clock: Clock, status: int) -> None:
     road.events(2)

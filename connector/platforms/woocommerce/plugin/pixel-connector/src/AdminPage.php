@@ -162,7 +162,7 @@ final class AdminPage {
 	private function render_button( string $action, string $label, string $class_name ): void {
 		echo '<form method="post" action="' . esc_url( admin_url( 'admin-post.php' ) ) . '">';
 		echo '<input type="hidden" name="action" value="' . esc_attr( $action ) . '">';
-		wp_nonce_field( $action );
+		echo '<input type="hidden" name="_wpnonce" value="' . esc_attr( wp_create_nonce( $action ) ) . '">';
 		echo '<button type="submit" class="' . esc_attr( $class_name ) . '">' . esc_html( $label ) . '</button></form>';
 	}
 }

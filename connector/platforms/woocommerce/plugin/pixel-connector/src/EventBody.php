@@ -44,12 +44,26 @@ final class EventBody {
 	 * @param array $body The body.
 	 */
 	private static function fit( array $body ): string {
-		$text = self::encode( $body );
-		if ( strlen( (string) wp_json_encode( $text ) ) > self::LONGEST ) {
-			$body['page']['referrer'] = null;
-			if ( isset( $body['items'] ) ) {
-				$body['items'] = array_slice( $body['items'], 0, 5 );
+		$shorter = array(
+			static function ( array $body ) {
+				$body['page']['referrer'] = null;
+				return $body;
+			},
+			static function ( array $body ) {
+				return isset( $body['items'] ) ? array( 'items' => array_slice( $body['items'], 0, 3 ) ) + $body : $body;
+			},
+			static function ( array $body ) {
+				$body['visitor']['user_agent'] = null;
+				$body['page']['url']           = null;
+				return $body;
+			},
+		);
+		$text    = self::encode( $body );
+		foreach ( $shorter as $change ) {
+			if ( strlen( (string) wp_json_encode( $text ) ) <= self::LONGEST ) {
+				break;
 			}
+			$body = $change( $body );
 			$text = self::encode( $body );
 		}
 		return $text;

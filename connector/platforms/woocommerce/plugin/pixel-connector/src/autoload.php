@@ -5,6 +5,8 @@
  * @package PixelConnector
  */
 
+defined( 'ABSPATH' ) || exit;
+
 spl_autoload_register(
 	static function ( $class_name ) {
 		if ( 0 !== strpos( $class_name, 'PixelConnector\\' ) ) {

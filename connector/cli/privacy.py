@@ -1,0 +1,91 @@
+"""`connector export-person` and `connector erase-person`"""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.cli.environment import command_settings, opened, read_lines
+from connector.cli.options import AsJson, InstallationOption
+from connector.cli.output import note, progress, say, write_json
+from connector.errors import ConnectorError, UsageError
+from connector.operations.privacy import Erasure
+from connector.operations.privacy import erase_person as erase
+from connector.operations.privacy import export_person as export
+from connector.storage.opening import Storage
+
+_EmailStdin = Annotated[
+    bool, typer.Option("--email-stdin", help="Read the e-mail address from the first line of standard input.")
+]
+_NEEDS_EMAIL = "give --email-stdin: the address comes on standard input, never as an argument"
+_TRIES = 60
+
+
+def export_person(
+    installation: InstallationOption, email_stdin: _EmailStdin = False, as_json: AsJson = False
+) -> None:
+    """Print everything kept about one person as a JSON document.
+
+    \b
+    Example:
+      echo ana@example.com | connector export-person --installation ID --email-stdin > ana.json
+    """
+    email = _email(email_stdin)
+    settings = command_settings()
+    with opened(settings) as storage, progress("Collecting"):
+        document = export(storage, installation, email)
+    write_json(document)
+    if not as_json:
+        note(f"{len(document['webhooks'])} webhooks and {len(document['events'])} events")
+    _warn(document["unprocessed_webhooks"], settings.data_dir)
+
+
+def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = False, as_json: AsJson = False) -> None:
+    """Erase one person: bodies, payloads and search terms go, what has not left is withdrawn.
+
+    \b
+    That an order was sold stays known, so that it is never sent again. What TikTok already has is
+    listed: ask TikTok about it. Example:
+      echo ana@example.com | connector erase-person --installation ID --email-stdin
+    """
+    email = _email(email_stdin)
+    settings = command_settings()
+    with opened(settings) as storage:
+        done = _erased(storage, installation, email)
+    if as_json:
+        write_json({"installation_id": installation, **asdict(done)})
+    else:
+        say(f"{done.webhooks_erased} webhooks and {done.events_erased} events erased")
+        say(f"{done.events_withdrawn} events had not left and were withdrawn")
+        say(f"TikTok already has {len(done.tiktok_has)} events of this person")
+        for event in done.tiktok_has:
+            say(f"  {event['event']} {event['event_id']} (pixel {event['pixel_code']})")
+    _warn(done.unprocessed_webhooks, settings.data_dir)
+
+
+def _erased(storage: Storage, installation: str, email: str) -> Erasure:
+    withdrawn = 0
+    with progress("Waiting for what is being sent", _TRIES) as bar:
+        for _ in range(_TRIES):
+            done = erase(storage, installation, email)
+            withdrawn += done.events_withdrawn
+            if not done.in_flight:
+                return Erasure(**{**asdict(done), "events_withdrawn": withdrawn})
+            bar.advance()
+            time.sleep(1)
+    raise ConnectorError("an event of this person is being sent right now; nothing was erased: try again in a minute")
+
+
+def _email(email_stdin: bool) -> str:
+    if not email_stdin:
+        raise UsageError(_NEEDS_EMAIL)
+    return read_lines("e-mail address")[0]
+
+
+def _warn(unprocessed: int, data_dir: Path) -> None:
+    if unprocessed:
+        note(f"{unprocessed} webhooks wait to be processed and were not looked into: repeat this when none waits")
+    if any(file.stat().st_size for file in (data_dir / "spool").glob("*.spool")):
+        note("webhooks wait in the spool and were not looked into: repeat this when the server has taken them in")

@@ -1,0 +1,174 @@
+"""The lists: which columns, which filters, from which masked read model. Views of starlette-admin, read-only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette_admin.fields import BaseField
+from starlette_admin.views import BaseModelView
+
+from connector.console.fields import LinkColumn, MomentColumn, NumberColumn, StateColumn, TextColumn, WordsColumn
+from connector.core.states import EventState, WebhookState
+from connector.storage.lists import ATTEMPTS, EVENTS, REFUSED, WEBHOOKS, ListOf
+
+__all__ = ["AttemptList", "ConsoleList", "EventList", "RefusedList", "WebhookList", "list_views"]
+
+
+class ConsoleList(BaseModelView):
+    """A list over a read model. `choices` are filters with a menu, the others of `listed.equal` take text.
+
+    Rows come from `storage.lists`, which pages by key: `find_all` and `count` of the base class, which page by
+    offset and count everything, are never asked.
+    """
+
+    listed: ListOf
+    icon = ""
+    choices: dict[str, Sequence[str]] = {}  # noqa: RUF012 - as the base class declares its own
+    pointed: Sequence[str] = ()
+    hidden: Sequence[str] = ()  # columns that are shown only when chosen
+    pk_attr = "id"
+    exporters: Sequence[Any] = ()
+    importers: Sequence[Any] = ()
+
+    def can_create(self, request: Request) -> bool:
+        """Never."""
+        return False
+
+    def can_edit(self, request: Request) -> bool:
+        """Never."""
+        return False
+
+    def can_delete(self, request: Request) -> bool:
+        """Never."""
+        return False
+
+    async def _never(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("the lists are read-only and page by key")
+
+    find_all = count = find_by_pk = find_by_pks = create = edit = delete = _never
+
+    def shown_fields(self, columns: Sequence[str]) -> list[BaseField]:
+        """The columns that were chosen, in the list's own order; without a choice all but the hidden ones."""
+        if columns:
+            return [field for field in self.fields if field.name in columns]
+        return [field for field in self.fields if field.name not in self.hidden]
+
+    async def cells(self, request: Request, row: Any, fields: Sequence[BaseField]) -> dict[str, Any]:
+        """One row as plain values."""
+        found: dict[str, Any] = {}
+        for field in fields:
+            value = getattr(row, field.name)
+            found[field.name] = None if value in (None, "") else await field.serialize_value(request, value)
+        return found
+
+
+def _installation() -> LinkColumn:
+    return LinkColumn("installation_id", address=lambda row: f"/console/installations/{row.installation_id}")
+
+
+def _order(row: Any) -> str | None:
+    return f"/console/installations/{row.installation_id}/orders/{row.order_id}" if row.order_id else None
+
+
+class WebhookList(ConsoleList):
+    """What stores sent."""
+
+    key = "webhooks"
+    listed = WEBHOOKS
+    icon = "fa-solid fa-inbox"
+    fields = (
+        LinkColumn("id", address=lambda row: f"/console/webhooks/{row.id}"),
+        MomentColumn("received_at"),
+        _installation(),
+        TextColumn("topic"),
+        StateColumn("state"),
+        TextColumn("reason"),
+        LinkColumn("order_id", address=_order),
+        TextColumn("source"),
+        MomentColumn("processed_at"),
+    )
+    choices = {"state": tuple(WebhookState), "source": ("store", "browser", "reconcile", "spool")}  # noqa: RUF012
+    pointed = ("order_id", "event_id", "request_id")
+    hidden = ("source", "processed_at")
+
+
+class EventList(ConsoleList):
+    """What was made of it."""
+
+    key = "events"
+    listed = EVENTS
+    icon = "fa-solid fa-bolt"
+    fields = (
+        LinkColumn("id", address=lambda row: f"/console/events/{row.id}"),
+        MomentColumn("created_at"),
+        _installation(),
+        TextColumn("name"),
+        StateColumn("state"),
+        TextColumn("reason"),
+        NumberColumn("value"),
+        TextColumn("currency"),
+        LinkColumn("order_id", address=_order),
+        WordsColumn("match_keys"),
+        NumberColumn("attempts"),
+        MomentColumn("delivered_at"),
+        TextColumn("event_id"),
+        LinkColumn("webhook_id", address=lambda row: f"/console/webhooks/{row.webhook_id}"),
+        MomentColumn("event_time"),
+        MomentColumn("next_attempt_at"),
+        TextColumn("consent"),
+        TextColumn("country"),
+        TextColumn("warnings"),
+    )
+    choices = {"state": tuple(EventState)}  # noqa: RUF012
+    pointed = ("order_id", "event_id", "request_id")
+    hidden = (
+        "event_id", "webhook_id", "event_time", "next_attempt_at", "consent", "country", "warnings", "attempts",
+    )  # fmt: skip
+
+
+class AttemptList(ConsoleList):
+    """Every call to TikTok and what it answered."""
+
+    key = "attempts"
+    listed = ATTEMPTS
+    icon = "fa-solid fa-paper-plane"
+    fields = (
+        LinkColumn("id", address=lambda row: f"/console/attempts/{row.id}"),
+        MomentColumn("started_at"),
+        _installation(),
+        StateColumn("result"),
+        NumberColumn("code"),
+        TextColumn("message"),
+        TextColumn("reason"),
+        NumberColumn("event_count"),
+        NumberColumn("duration_ms"),
+        NumberColumn("http_status"),
+        TextColumn("request_id"),
+        NumberColumn("is_test"),
+    )
+    choices = {"result": ("accepted", "rejected", "split", "retry", "throttled", "access_lost")}  # noqa: RUF012
+    pointed = ("order_id", "event_id", "request_id")
+    hidden = ("http_status", "is_test", "request_id")
+
+
+class RefusedList(ConsoleList):
+    """What was turned away at the door: a bounded sample, the newest stay."""
+
+    key = "refused"
+    listed = REFUSED
+    icon = "fa-solid fa-ban"
+    fields = (
+        TextColumn("id"),
+        MomentColumn("received_at"),
+        TextColumn("installation_id"),
+        NumberColumn("status"),
+        TextColumn("reason"),
+        TextColumn("topic"),
+        NumberColumn("size"),
+    )
+    hidden = ("id",)
+
+
+def list_views() -> tuple[ConsoleList, ...]:
+    """Fresh ones: a view belongs to one admin."""
+    return WebhookList(), EventList(), AttemptList(), RefusedList()

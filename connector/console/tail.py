@@ -1,0 +1,227 @@
+"""The live tail: one task per process asks the database twice a second and hands what is new to every viewer.
+
+A viewer has a bounded queue; what does not fit is counted and dropped, so that a slow browser costs nothing. With
+no viewer nothing is asked. Rows are committed a little after their ids are made, so each look goes back a while
+and passes over what it has seen.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from connector.console.redaction import masked_text
+from connector.console.rendering import ConsolePages
+from connector.console.services import ConsoleServices
+from connector.core.row_ids import id_at
+from connector.logs import log
+from connector.storage.installations import all_installations
+from connector.storage.staff import find_session
+from connector.storage.tables import DeliveryAttempt, Event, Webhook
+
+__all__ = ["Tail", "TailFilter", "TailPages"]
+
+_EVERY = 0.5
+_QUEUE = 1000  # entries that wait for one viewer
+_MOST_PER_LOOK = 2000
+_MOST_VIEWERS = 40
+_SESSION_CHECK = 30.0
+# How far back a look goes, in milliseconds; an attempt's id is made before its call.
+_BACK = {"webhook": 3_000, "event": 3_000, "attempt": 25_000}
+
+_webhook = Webhook.__table__  # type: ignore[attr-defined]
+_event = Event.__table__  # type: ignore[attr-defined]
+_attempt = DeliveryAttempt.__table__  # type: ignore[attr-defined]
+_SOURCES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "webhook": (_webhook, (_webhook.c.id, _webhook.c.installation_id, _webhook.c.received_at, _webhook.c.topic)),
+    "event": (
+        _event,
+        (_event.c.id, _event.c.installation_id, _event.c.created_at, _event.c.name, _event.c.state, _event.c.reason,
+         _event.c.order_id),
+    ),
+    "attempt": (
+        _attempt,
+        (_attempt.c.id, _attempt.c.installation_id, _attempt.c.started_at, _attempt.c.result, _attempt.c.code,
+         _attempt.c.event_count, _attempt.c.message),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TailFilter:
+    """What a viewer wants to see; empty means all."""
+
+    installation_id: str = ""
+    kind: str = ""
+    text: str = ""  # part of the topic, the name, the state or the result
+
+    def takes(self, entry: dict[str, Any]) -> bool:
+        """Whether the entry passes."""
+        if self.installation_id and entry["installation"] != self.installation_id:
+            return False
+        if self.kind and entry["kind"] != self.kind:
+            return False
+        return not self.text or self.text.lower() in f"{entry['what']} {entry['state']} {entry['detail']}".lower()
+
+
+@dataclass(slots=True, eq=False)
+class _Viewer:
+    wanted: TailFilter
+    waiting: deque[dict[str, Any]] = field(default_factory=deque)
+    dropped: int = 0
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, entries: Sequence[dict[str, Any]]) -> None:
+        for entry in entries:
+            if not self.wanted.takes(entry):
+                continue
+            if len(self.waiting) >= _QUEUE:
+                self.waiting.popleft()
+                self.dropped += 1
+            self.waiting.append(entry)
+        self.woken.set()
+
+    def take(self) -> tuple[list[dict[str, Any]], int]:
+        entries, dropped = list(self.waiting), self.dropped
+        self.waiting.clear()
+        self.dropped = 0
+        self.woken.clear()
+        return entries, dropped
+
+
+class Tail:
+    """The shared task and its viewers."""
+
+    def __init__(
+        self, services: ConsoleServices, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        self._services = services
+        self._clock_ms = clock_ms
+        self._viewers: set[_Viewer] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._seen: dict[str, set[int]] = {}
+
+    @property
+    def viewers(self) -> int:
+        """How many look on."""
+        return len(self._viewers)
+
+    async def follow(self, wanted: TailFilter) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """Batches of entries, with how many were dropped before each; an empty batch at least every 15 seconds."""
+        viewer = _Viewer(wanted)
+        self._viewers.add(viewer)
+        if self._task is None or self._task.done():
+            self._seen = {}
+            self._task = asyncio.create_task(self._run())
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(viewer.woken.wait(), 15.0)
+                yield viewer.take()
+        finally:
+            self._viewers.discard(viewer)
+
+    async def _run(self) -> None:
+        while self._viewers:
+            try:
+                entries = await self._services.read(self._look)
+            except Exception as error:
+                log.warning("tail_failed", error=type(error).__name__)
+                entries = []
+            if entries:
+                for viewer in tuple(self._viewers):
+                    viewer.offer(entries)
+            await asyncio.sleep(_EVERY)
+
+    def _look(self, connection: Connection) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for kind, (table, columns) in _SOURCES.items():
+            first = kind not in self._seen
+            start = id_at(self._clock_ms() - _BACK[kind])
+            statement = select(*columns).where(table.c.id > start).order_by(table.c.id.desc()).limit(_MOST_PER_LOOK)
+            rows = connection.execute(statement).all()
+            seen = self._seen.get(kind, set())
+            self._seen[kind] = {row.id for row in rows}
+            if not first:
+                found += [_entry(kind, row) for row in rows if row.id not in seen]
+        return sorted(found, key=lambda entry: str(entry["at"]))
+
+
+def _entry(kind: str, row: Any) -> dict[str, Any]:
+    if kind == "webhook":
+        at, what, state, detail = row.received_at, row.topic, "", ""
+    elif kind == "event":
+        at, what, state = row.created_at, row.name, row.state
+        detail = " ".join(part for part in (row.reason, f"#{row.order_id}" if row.order_id else "") if part)
+    else:
+        at, what, state = row.started_at, f"× {row.event_count}", row.result
+        detail = f"{row.code if row.code is not None else ''} {row.message}".strip()
+    return {
+        "kind": kind,
+        "id": str(row.id),  # larger than a script's exact numbers
+        "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "installation": row.installation_id,
+        "what": masked_text(what),
+        "state": state,
+        "detail": masked_text(detail)[:160],
+    }
+
+
+class TailPages:
+    """The page and its stream."""
+
+    def __init__(self, services: ConsoleServices, pages: ConsolePages) -> None:
+        self._services = services
+        self._pages = pages
+        self.tail = Tail(services)
+
+    async def show(self, request: Request) -> Response:
+        """The page; a script fills it."""
+        installations = await self._services.read(all_installations)
+        return self._pages.show(request, "tail.html", installations=installations, wanted=_wanted(request))
+
+    async def stream(self, request: Request) -> Response:
+        """Server-sent events: one message per half second at most, a JSON object with `entries` and `dropped`."""
+        if self.tail.viewers >= _MOST_VIEWERS:
+            return Response("too many viewers", 503, {"retry-after": "30"}, media_type="text/plain")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._messages(request), media_type="text/event-stream", headers=headers)
+
+    async def _messages(self, request: Request) -> AsyncIterator[bytes]:
+        yield b"retry: 3000\n: open\n\n"
+        checked = time.monotonic()
+        async for entries, dropped in self.tail.follow(_wanted(request)):
+            if time.monotonic() - checked > _SESSION_CHECK:
+                checked = time.monotonic()
+                if not await self._still_signed_in(request):
+                    yield b"event: signed_out\ndata: {}\n\n"
+                    return
+            if await request.is_disconnected():
+                return
+            if entries or dropped:
+                yield b"data: " + orjson.dumps({"entries": entries, "dropped": dropped}) + b"\n\n"
+            else:
+                yield b": still here\n\n"
+
+    async def _still_signed_in(self, request: Request) -> bool:
+        token = self._services.session_cookie.read(request) or ""
+        now = self._services.storage.now()
+        return await self._services.read(lambda connection: find_session(connection, token, now)) is not None
+
+
+def _wanted(request: Request) -> TailFilter:
+    params = request.query_params
+    kind = params.get("kind", "")
+    return TailFilter(
+        params.get("installation", "").strip()[:40],
+        kind if kind in _SOURCES else "",
+        params.get("text", "")[:60].strip(),
+    )

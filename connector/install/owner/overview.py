@@ -1,0 +1,115 @@
+"""The overview: is everything in order, what was counted, what went wrong and what to do."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connector.install.explaining import told_notice, told_reason, told_state
+from connector.install.owner.checklist import Known, ScriptSeen, checklist
+from connector.install.owner.figures import Figures, figures
+from connector.install.owner.sessions import Session
+from connector.install.owner.showing import show
+from connector.install.site import Site
+from connector.install.stores import known_store
+from connector.install.subscriptions import subscriptions_of
+from connector.pages.charts import Series, bar_chart, line_chart
+from connector.pages.forms import Form
+from connector.pages.translating import Translator
+from connector.storage.notices import open_notices
+from connector.storage.tables_install import ScriptTag
+
+__all__ = ["overview"]
+
+_SPANS = (7, 14, 30)
+_TONES = ("tone-a", "tone-b", "tone-c", "tone-d")
+_SHOWN_NAMES = 3  # the rest is one series of its own
+_script = ScriptTag.__table__  # type: ignore[attr-defined]
+
+
+def overview(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """GET /owner."""
+    asked = request.query_params.get("days", "")
+    days = int(asked) if asked in map(str, _SPANS) else 14
+    installation, now = session.installation, site.services.now()
+    with site.services.storage.database.read() as connection:
+        found = figures(connection, installation.id, now, days)
+        known = Known(
+            installation=installation,
+            store=known_store(connection, installation.id),
+            subscriptions=subscriptions_of(connection, installation.id),
+            script=_script_seen(connection.execute(_script_of(installation.id)).first()),
+            last_webhook_at=found.last_webhook_at,
+            last_accepted_at=found.last_accepted_at,
+            now=now,
+        )
+        notices = open_notices(connection, installation.id)
+    translate = site.pages.translator(request)
+    return show(
+        site,
+        request,
+        session,
+        "owner/overview.html",
+        "overview",
+        checks=checklist(known),
+        figures=found,
+        days=days,
+        spans=_SPANS,
+        charts=_charts(translate, found),
+        notices=[(one, told_notice(translate, one.kind, one.details)) for one in notices if one.kind != "access_lost"],
+        problems=[(one, told_state(translate, one.state, one.reason)) for one in found.problems],
+        lost=_lost(translate, session),
+        test_until=_test_until(session, now),
+        now=now,
+    )
+
+
+def _script_of(installation_id: str) -> object:
+    return select(_script.c.seen_at, _script.c.checked_at).where(_script.c.installation_id == installation_id)
+
+
+def _script_seen(row: object) -> ScriptSeen | None:
+    return ScriptSeen(row.seen_at, row.checked_at) if row is not None else None  # type: ignore[attr-defined]
+
+
+def _lost(translate: Translator, session: Session) -> object:
+    installation = session.installation
+    if installation.access != "lost" or installation.access_reason == "not_connected":
+        return None
+    return told_reason(translate, installation.access_reason)
+
+
+def _test_until(session: Session, now: datetime) -> str | None:
+    settings = session.installation.settings
+    if settings.live_test_event_code(now) is None:
+        return None
+    expires = settings.test_event_code_expires_at
+    return expires.strftime("%Y-%m-%d %H:%M UTC") if expires else ""
+
+
+def _charts(translate: Translator, found: Figures) -> dict[str, object]:
+    labels = [day.date.strftime("%d.%m.") for day in found.days]
+    counts = _count_series(translate, found)
+    values = [
+        Series(currency, [day.values.get(currency, 0.0) for day in found.days], tone)
+        for currency, tone in zip(found.currencies, _TONES, strict=False)
+    ]
+    return {
+        "counts": bar_chart(translate("owner.overview.events_chart"), labels, counts),
+        "count_series": counts,
+        "values": line_chart(translate("owner.overview.value_chart"), labels, values) if values else None,
+        "value_series": values,
+    }
+
+
+def _count_series(translate: Translator, found: Figures) -> list[Series]:
+    shown, rest = found.names[:_SHOWN_NAMES], found.names[_SHOWN_NAMES:]
+    series = [
+        Series(name, [day.counts.get(name, 0) for day in found.days], tone)
+        for name, tone in zip(shown, _TONES, strict=False)
+    ]
+    if rest:
+        others = [sum(day.counts.get(name, 0) for name in rest) for day in found.days]
+        series.append(Series(translate("owner.overview.others"), others, _TONES[_SHOWN_NAMES]))
+    return series

@@ -1,0 +1,209 @@
+"""Hourly counts for the dashboards, kept up by a step that reads what is new since its last look.
+
+The hot path writes nothing for them. Each source is walked by id up to a little before now, since a row's id is
+made before its commit; counts and the place reached are written in one transaction, so nothing counts twice.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.core.installation_settings import PurchaseName
+from connector.core.row_ids import id_at
+from connector.storage.opening import Storage
+from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event, Webhook
+from connector.storage.tables_console import RollupCursor, RollupHour
+
+__all__ = ["LATENCY_BOUNDS", "Overview", "overview", "percentile", "run_rollup_step"]
+
+LAG = timedelta(seconds=20)  # the longest a row's commit may follow the making of its id, spooled ones apart
+# An attempt is written when its answer is in, under an id from before the call.
+ATTEMPT_LAG = timedelta(seconds=60)
+STEP = 2000
+# Seconds from the order to TikTok's acceptance; a count per bucket gives p50 and p95 to a bucket's width.
+LATENCY_BOUNDS: tuple[int, ...] = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600, 48 * 3600)
+_PURCHASES = frozenset(PurchaseName)
+_HOUR = timedelta(hours=1)
+
+_webhook = Webhook.__table__  # type: ignore[attr-defined]
+_event = Event.__table__  # type: ignore[attr-defined]
+_attempt = DeliveryAttempt.__table__  # type: ignore[attr-defined]
+_attempt_event = AttemptEvent.__table__  # type: ignore[attr-defined]
+_rollup = RollupHour.__table__  # type: ignore[attr-defined]
+_cursor = RollupCursor.__table__  # type: ignore[attr-defined]
+
+_Key = tuple[datetime, str, str]  # hour, installation, metric
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts per hour and metric, and per metric in all, of one installation or of all."""
+
+    hours: Sequence[datetime]
+    by_hour: Mapping[datetime, Mapping[str, int]]
+    total: Mapping[str, int]
+
+    def series(self, metric: str) -> list[int]:
+        """One number per hour."""
+        return [self.by_hour.get(hour, {}).get(metric, 0) for hour in self.hours]
+
+    def latency(self, share: float) -> int | None:
+        """Seconds within which that share of accepted purchases was accepted; None without any."""
+        return percentile(self.total, share)
+
+
+def run_rollup_step(storage: Storage, lag: timedelta = LAG, attempt_lag: timedelta = ATTEMPT_LAG) -> int:
+    """Count up to `STEP` new rows of each source. Returns how many were counted; 0: nothing was new."""
+    now = storage.now()
+    return sum(
+        _count(storage, source, now - (attempt_lag if source == "attempt" else lag), count)
+        for source, count in _SOURCES.items()
+    )
+
+
+def overview(
+    connection: Connection, since: datetime, until: datetime, installation_id: str | None = None
+) -> dict[str, Overview]:
+    """By installation id, and under the empty id all together. Reads rollups only."""
+    c = _rollup.c
+    statement = select(_rollup).where(c.hour >= since, c.hour < until)
+    if installation_id is not None:
+        statement = statement.where(c.installation_id == installation_id)
+    first = since.replace(minute=0, second=0, microsecond=0)
+    hours = [first + _HOUR * number for number in range(int((until - first) / _HOUR) + 1)]
+    counts: dict[str, dict[datetime, Counter[str]]] = {"": {}}
+    for row in connection.execute(statement):
+        for owner in ("", row.installation_id):
+            counts.setdefault(owner, {}).setdefault(row.hour, Counter())[row.metric] += row._mapping["count"]
+    return {owner: Overview(hours, found, _sum(found.values())) for owner, found in counts.items()}
+
+
+def percentile(counts: Mapping[str, int], share: float) -> int | None:
+    """The upper bound, in seconds, of the bucket where that share is reached."""
+    buckets = [counts.get(f"latency_{number}", 0) for number in range(len(LATENCY_BOUNDS) + 1)]
+    wanted, seen = sum(buckets) * share, 0
+    if not wanted:
+        return None
+    for number, count in enumerate(buckets):
+        seen += count
+        if seen >= wanted:
+            return LATENCY_BOUNDS[min(number, len(LATENCY_BOUNDS) - 1)]
+    return LATENCY_BOUNDS[-1]
+
+
+def _sum(counters: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for one in counters:
+        total.update(one)
+    return total
+
+
+def _count(
+    storage: Storage,
+    source: str,
+    until: datetime,
+    read: Callable[[Connection, int, int], tuple[int, int, Counter[_Key]]],
+) -> int:
+    top = id_at(int(until.timestamp() * 1000))
+    with storage.database.read() as connection:
+        after = connection.execute(select(_cursor.c.position).where(_cursor.c.source == source)).scalar() or 0
+        seen, position, counts = read(connection, after, top)
+    if not seen:
+        return 0
+    with storage.database.write() as connection:
+        # Another process may have counted meanwhile: then this look is thrown away.
+        lock = select(_cursor.c.position).where(_cursor.c.source == source).with_for_update()
+        if (connection.execute(lock).scalar() or 0) != after:
+            return 0
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        moved = dialect.insert(_cursor).values(source=source, position=position)
+        connection.execute(
+            moved.on_conflict_do_update(index_elements=[_cursor.c.source], set_={"position": position})
+        )
+        _add(connection, dialect, counts)
+    return seen
+
+
+def _add(connection: Connection, dialect: Any, counts: Counter[_Key]) -> None:
+    statement = dialect.insert(_rollup)
+    added = statement.on_conflict_do_update(
+        index_elements=[_rollup.c.hour, _rollup.c.installation_id, _rollup.c.metric],
+        set_={"count": _rollup.c["count"] + statement.excluded["count"]},
+    )
+    rows = [
+        {"hour": hour, "installation_id": installation_id, "metric": metric, "count": count}
+        for (hour, installation_id, metric), count in sorted(counts.items())
+    ]
+    if rows:
+        connection.execute(added, rows)
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _webhooks(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
+    c = _webhook.c
+    rows = connection.execute(_newer(select(c.id, c.installation_id, c.received_at), c.id, after, top)).all()
+    counts = Counter((_hour(row.received_at), row.installation_id, "arrived") for row in rows)
+    return len(rows), rows[-1].id if rows else after, counts
+
+
+def _events(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
+    c = _event.c
+    columns = (c.id, c.installation_id, c.created_at, c.state, c.match_keys)
+    rows = connection.execute(_newer(select(*columns), c.id, after, top)).all()
+    counts: Counter[_Key] = Counter()
+    for row in rows:
+        place = (_hour(row.created_at), row.installation_id)
+        counts[(*place, "made")] += 1
+        if row.state in ("withheld", "filtered"):  # final from the start; the others are counted by attempts
+            counts[(*place, row.state)] += 1
+        else:
+            counts[(*place, "matchable")] += 1
+            counts.update((*place, f"key_{key}") for key in row.match_keys.split(",") if key)
+    return len(rows), rows[-1].id if rows else after, counts
+
+
+def _attempts(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
+    c = _attempt.c
+    columns = (c.id, c.installation_id, c.started_at, c.result, c.event_count)
+    rows = connection.execute(_newer(select(*columns), c.id, after, top).limit(STEP // 10)).all()
+    counts: Counter[_Key] = Counter()
+    for row in rows:
+        place = (_hour(row.started_at), row.installation_id)
+        counts[(*place, "attempts")] += 1
+        if row.result in ("accepted", "rejected"):
+            counts[(*place, row.result)] += row.event_count
+    _count_latency(connection, [row for row in rows if row.result == "accepted"], counts)
+    return len(rows), rows[-1].id if rows else after, counts
+
+
+def _count_latency(connection: Connection, accepted: Sequence[Row[Any]], counts: Counter[_Key]) -> None:
+    """From the order's own time to the acceptance, purchases only."""
+    e, a = _event.c, _attempt_event.c
+    statement = (
+        select(e.installation_id, e.event_time, e.delivered_at)
+        .join(_attempt_event, a.event_row_id == e.id)
+        .where(a.attempt_id.in_([row.id for row in accepted]), e.name.in_(_PURCHASES), e.delivered_at.is_not(None))
+    )
+    for row in connection.execute(statement):
+        bucket = bisect_left(LATENCY_BOUNDS, (row.delivered_at - row.event_time).total_seconds())
+        counts[_hour(row.delivered_at), row.installation_id, f"latency_{bucket}"] += 1
+
+
+def _newer(statement: Any, key: Any, after: int, top: int) -> Any:
+    return statement.where(key > after, key < top).order_by(key).limit(STEP)
+
+
+_SOURCES: Mapping[str, Callable[[Connection, int, int], tuple[int, int, Counter[_Key]]]] = {
+    "webhook": _webhooks,
+    "event": _events,
+    "attempt": _attempts,
+}
