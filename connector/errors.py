@@ -7,6 +7,7 @@ ConnectorError
 ├── UnreadablePayload      authentic, not understood: kept, answered 2xx, shown
 ├── AddressRefused         the address guard will not connect there
 ├── SendFailed             no answer came back: network, time-out, garbage
+├── StoreRefused           a store's API gives nothing: reconnect, or later
 ├── CredentialUnreadable   no key of ours opens this field
 └── LeaseLost              another worker has this work now
 """
@@ -18,6 +19,7 @@ __all__ = [
     "CredentialUnreadable",
     "LeaseLost",
     "SendFailed",
+    "StoreRefused",
     "UnreadablePayload",
     "UsageError",
     "WebhookRefused",
@@ -69,6 +71,14 @@ class SendFailed(ConnectorError):
     def __init__(self, reason: str, text: str = "") -> None:
         super().__init__(text or reason)
         self.reason = reason
+
+
+class StoreRefused(ConnectorError):
+    """A store's API gave no usable answer. `kind` is a short word, as in `StoreFault`, or `no_keys`."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class CredentialUnreadable(ConnectorError):

@@ -41,7 +41,7 @@ def outcome(sample: Sample) -> dict[str, Any]:
         return _result(WebhookState.UNREADABLE, error.reason)
     mapped = map_event(event, MappingContext(PUBLIC_ID, STORE_URL, PIXEL_CODE, SETTINGS, sample.recorded_at))
     if isinstance(event, ConsentChanged):
-        return _result(WebhookState.PROCESSED, "consent_change")
+        return _result(WebhookState.PROCESSED, "consent_recorded")
     if isinstance(mapped, Skip):
         return _result(WebhookState.IGNORED, mapped.reason)
     return _result(

@@ -1,5 +1,6 @@
 """The program: all commands under one name, and one line on standard error for whatever goes wrong."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -70,7 +71,14 @@ def _program(context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point: run the command of the process' arguments and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = code or FAILURE_EXIT
+        # What cannot be written goes nowhere; otherwise the interpreter tries once more and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -81,6 +89,8 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, Abort):
         return INTERRUPTED_EXIT
+    except BrokenPipeError:  # whoever reads has seen enough
+        return FAILURE_EXIT
     except Exception as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return _exit_code(error)

@@ -1,15 +1,18 @@
 """`connector reconcile`"""
 
-import importlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from connector.cli.environment import command_settings, opened, read_time
 from connector.cli.options import AsJson, InstallationOption
 from connector.cli.output import progress, say, write_json
-from connector.errors import ConnectorError
+from connector.errors import UsageError
+from connector.operations.calls import LoopCalls
 from connector.operations.installations import require_installation
+from connector.operations.reconcile import reconcile as compare
+from connector.operations.store_orders import StoreOrders, store_access
+from connector.outbound import Outbound
 
 
 def reconcile(
@@ -23,24 +26,23 @@ def reconcile(
 
     \b
     Needs the store's own keys, as an installation through the store's authorise page has them.
-    Example:
+    What is fetched is sent by `connector serve` or `connector deliver`. Example:
       connector reconcile --installation ID --since 2026-11-20
     """
     settings = command_settings()
     moment = read_time(since, "--since")
+    if moment is None:
+        raise UsageError("give --since: from when on to compare")
     with opened(settings) as storage:
         with storage.database.read() as connection:
-            require_installation(connection, installation)
-        with progress("Asking the store"):
-            report: dict[str, Any] = _operation()(storage, installation, moment, settings=settings)
+            record = require_installation(connection, installation)
+        access = store_access(storage, record)
+        with (
+            progress("Asking the store"),
+            LoopCalls(lambda: Outbound(allow_private=settings.allow_private_addresses)) as calls,
+        ):
+            report = compare(storage, record, StoreOrders(access, calls, storage.now), moment)
     if as_json:
-        write_json(report)
+        write_json(report.document())
     else:
-        say(str(report.get("text", report)))
-
-
-def _operation() -> Any:
-    try:
-        return importlib.import_module("connector.operations.reconcile").reconcile
-    except ModuleNotFoundError:
-        raise ConnectorError("this version cannot ask a store for its orders yet") from None
+        say(report.text())

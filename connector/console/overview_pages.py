@@ -119,7 +119,7 @@ def charts_of(found: Overview, t: Translator) -> Sequence[Any]:
 def _joined(found: Overview) -> list[tuple[str, Mapping[str, int]]]:
     hours = list(found.hours)
     step = max(1, -(-len(hours) // _BARS))
-    spans = []
+    spans: list[tuple[str, Mapping[str, int]]] = []
     for start in range(0, len(hours), step):
         part = hours[start : start + step]
         counts: dict[str, int] = {}

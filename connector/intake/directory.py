@@ -7,16 +7,18 @@ webhooks are still told from forged ones while the database is out of reach.
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from connector.logs import log
-from connector.storage.installations import InstallationRecord, all_installations, live_credentials
+from connector.storage.installations import InstallationRecord, changed_installations, live_credentials
 from connector.storage.opening import Storage
 
 __all__ = ["Entry", "InstallationDirectory"]
 
 _REFRESH_SECONDS = 1.0
 _MISSES_PER_SECOND = 50
+_CLOCKS_DIFFER = timedelta(seconds=30)  # of the machines that change installations
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class InstallationDirectory:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._entries: dict[str, Entry] = {}
+        self._seen = _NEVER
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_fresh, name="installations", daemon=True)
         self._refreshing = threading.Lock()
@@ -72,12 +75,15 @@ class InstallationDirectory:
         return True
 
     def refresh(self) -> None:
-        """Read all installations and their webhook secrets."""
-        with self._refreshing, self._storage.database.read() as connection:
-            secrets = live_credentials(connection, self._storage.keys, "webhook_secret", self._storage.now())
-            self._entries = {
-                found.id: _entry(found, tuple(secrets.get(found.id, ()))) for found in all_installations(connection)
-            }
+        """Read what changed since the last look: few rows, however many installations there are."""
+        storage = self._storage
+        with self._refreshing, storage.database.read() as connection:
+            changed = changed_installations(connection, self._seen - _CLOCKS_DIFFER)
+            ids = [found.id for found in changed]
+            secrets = live_credentials(connection, storage.keys, "webhook_secret", storage.now(), ids)
+            entries = {found.id: _entry(found, tuple(secrets.get(found.id, ()))) for found in changed}
+            self._entries = {**self._entries, **entries}
+            self._seen = max((found.updated_at for found in changed), default=self._seen)
 
     def _keep_fresh(self) -> None:
         while not self._stop.wait(_REFRESH_SECONDS):

@@ -21,7 +21,7 @@ from connector.core.store_events import (
     OrderStamp,
     StoreError,
 )
-from connector.intake.reading import ReadWebhook, consent_of, deleted_order, mapping_context, withholds
+from connector.intake.reading import ReadWebhook, consent_of, mapping_context, order_subject, told_order, withholds
 from connector.storage.known import Known, KnownEvent, LedgerEntry, Written
 from connector.storage.queue import NewWork
 from connector.storage.search import search_terms
@@ -155,12 +155,9 @@ class Outcomes:
         return "purchase_reinstated"
 
     def _deleted(self, webhook: ReadWebhook) -> None:
-        number, installation_id = deleted_order(webhook.event), webhook.stored.installation.id
-        reason = "order_deleted"
-        for entry in self.known.ledger.values():
-            if (entry.installation_id, entry.order_id) != (installation_id, number) or entry.event_row_id is None:
-                continue
-            waiting = self.known.events.get(entry.event_row_id)
+        number, reason = told_order(webhook.event), "order_deleted"
+        for entry in self._entries(webhook, number):
+            waiting = self.known.events.get(entry.event_row_id or 0)
             if waiting is None or waiting.state not in (EventState.PENDING, EventState.HELD):
                 continue
             if not self._stop(waiting, "order_deleted"):
@@ -207,25 +204,40 @@ class Outcomes:
                 self._withdraw_visitors_events(webhook)
 
     def _consent_changed(self, webhook: ReadWebhook, changed: ConsentChanged) -> None:
+        """Counts for the visitor, and for the order when it was told on the thank-you page."""
         self._record(webhook, webhook.visitor_subject, changed.consent)
         stopped = self._withdraw_visitors_events(webhook)
-        self._done(webhook, WebhookState.PROCESSED, "events_withdrawn" if stopped else "consent_recorded")
+        for entry in self._entries(webhook, told_order(changed)):
+            self._record(webhook, order_subject(self._hash_key, entry.digest), changed.consent)
+            waiting = self.known.events.get(entry.event_row_id or 0)
+            stopped += waiting is not None and self._stop_denied(webhook, waiting)
+        self._done(
+            webhook,
+            WebhookState.PROCESSED,
+            "events_withdrawn" if stopped else "consent_recorded",
+            order_id=told_order(changed),
+        )
+
+    def _entries(self, webhook: ReadWebhook, number: str | None) -> list[LedgerEntry]:
+        """Ledger entries of an order number: more than one after a reset of the store."""
+        mine = webhook.stored.installation.id
+        return [e for e in self.known.ledger.values() if (e.installation_id, e.order_id) == (mine, number)]
 
     def _withdraw_visitors_events(self, webhook: ReadWebhook) -> int:
         """Stop what the latest word no longer allows. What is leaving this moment is checked there again."""
-        subject, stopped = webhook.visitor_subject, 0
-        if subject is None:
-            return 0
-        for waiting in self.known.events.values():
-            if waiting.visitor_subject != subject or waiting.state not in (EventState.PENDING, EventState.HELD):
-                continue
-            records = list(self.known.consents.get(subject, ()))
-            if waiting.order_subject:
-                records += self.known.consents.get(waiting.order_subject, ())
-            decision = consent_of(ConsentStatement(), records, webhook.stored.installation, waiting.country)
-            if withholds(decision) and any(one.status is ConsentStatus.DENIED for one in records):
-                stopped += self._stop(waiting, "consent_withdrawn")
-        return stopped
+        subject = webhook.visitor_subject
+        waiting = [one for one in self.known.events.values() if subject and one.visitor_subject == subject]
+        return sum(self._stop_denied(webhook, one) for one in waiting)
+
+    def _stop_denied(self, webhook: ReadWebhook, waiting: KnownEvent) -> bool:
+        if waiting.state not in (EventState.PENDING, EventState.HELD):
+            return False
+        subjects = (waiting.visitor_subject, waiting.order_subject)
+        records = [one for subject in subjects if subject for one in self.known.consents.get(subject, ())]
+        if not any(one.status is ConsentStatus.DENIED for one in records):
+            return False
+        decision = consent_of(ConsentStatement(), records, webhook.stored.installation, waiting.country)
+        return withholds(decision) and self._stop(waiting, "consent_withdrawn")
 
     def _record(self, webhook: ReadWebhook, subject: bytes | None, said: ConsentStatement) -> None:
         if subject is None or said in self.known.consents.get(subject, ()):

@@ -14,9 +14,8 @@ import zstandard
 from sqlalchemy import Connection, select
 
 from connector.core.states import Lane
-from connector.core.store_events import OrderDeleted
 from connector.intake.outcomes import Outcomes
-from connector.intake.reading import ReadWebhook, StoredWebhook, deleted_order, event_id_of, read_stored
+from connector.intake.reading import ReadWebhook, StoredWebhook, event_id_of, read_stored, told_order
 from connector.logs import log
 from connector.storage.known import Subjects, load_known, lock_orders, write
 from connector.storage.notices import raise_notice
@@ -176,10 +175,8 @@ def _subjects(webhooks: list[ReadWebhook]) -> Subjects:
     event_ids = {(w.stored.installation.id, event_id_of(w.mapped)) for w in webhooks}
     return Subjects(
         orders=frozenset(w.order_digest for w in webhooks if w.order_digest),
-        deleted_orders=frozenset(
-            (w.stored.installation.id, deleted_order(w.event) or "")
-            for w in webhooks
-            if isinstance(w.event, OrderDeleted)
+        told_orders=frozenset(
+            (w.stored.installation.id, number) for w in webhooks if (number := told_order(w.event)) is not None
         ),
         people=frozenset(people),
         event_ids=frozenset((i, e) for i, e in event_ids if e),

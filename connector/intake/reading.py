@@ -1,6 +1,5 @@
 """The pure first half of processing: stored bytes to a mapped event, outside any transaction."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +11,9 @@ from connector.platforms import PLATFORMS
 from connector.platforms.base import ReadContext, VerifiedWebhook
 from connector.storage.encryption import subject_digest
 from connector.storage.installations import InstallationRecord
+from connector.storage.known import order_digest
 
-__all__ = ["ReadWebhook", "StoredWebhook", "consent_of", "order_digest", "read_stored"]
+__all__ = ["ReadWebhook", "StoredWebhook", "consent_of", "read_stored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
         event,
         mapped,
         order_digest=digest,
-        order_subject=digest and subject_digest(hash_key, "order", digest.hex()),
+        order_subject=digest and order_subject(hash_key, digest),
         visitor_subject=(visitor and subject_digest(hash_key, "visitor", installation.id, visitor)) or None,
     )
 
@@ -69,14 +69,6 @@ def mapping_context(installation: InstallationRecord, received_at: datetime) -> 
     return MappingContext(
         installation.public_id, installation.store_url, installation.pixel_code, installation.settings, received_at
     )
-
-
-def order_digest(installation_id: str, order: Order) -> bytes:
-    """The ledger's key: installation, order id and order key, since order numbers recur. Never depends on a
-    secret key, so that it outlives every rotation.
-    """
-    text = f"{installation_id}\x1f{order.order_id}\x1f{order.order_key}"
-    return hashlib.sha256(text.encode("utf-8", "replace")).digest()[:16]
 
 
 def consent_of(
@@ -109,6 +101,13 @@ def event_id_of(mapped: Mapped | None) -> str | None:
     return mapped.event_id if isinstance(mapped, Filtered) else None
 
 
-def deleted_order(event: StoreEvent | None) -> str | None:
-    """The number of an order that went to the trash."""
-    return str(event.order_id) if isinstance(event, OrderDeleted) else None
+def told_order(event: StoreEvent | None) -> str | None:
+    """The order that an event names by its number alone: one that went to the trash, or whose buyer decided."""
+    if isinstance(event, OrderDeleted | ConsentChanged) and event.order_id is not None:
+        return str(event.order_id)
+    return None
+
+
+def order_subject(hash_key: bytes, digest: bytes) -> bytes:
+    """Under which consent records of an order stand."""
+    return subject_digest(hash_key, "order", digest.hex())

@@ -19,6 +19,7 @@ __all__ = [
     "add_credential",
     "all_installations",
     "change_installation",
+    "changed_installations",
     "find_installation",
     "insert_installation",
     "live_credentials",
@@ -78,6 +79,12 @@ def find_installation(connection: Connection, installation_id: str) -> Installat
 def all_installations(connection: Connection) -> list[InstallationRecord]:
     """Every installation, oldest first, removed ones too."""
     return [_record(row) for row in connection.execute(select(_installation).order_by(_installation.c.created_at))]
+
+
+def changed_installations(connection: Connection, since: datetime) -> list[InstallationRecord]:
+    """Those changed at that time or later, their credentials' changes included; removed ones too."""
+    statement = select(_installation).where(_installation.c.updated_at >= since)
+    return [_record(row) for row in connection.execute(statement)]
 
 
 def change_installation(connection: Connection, installation_id: str, now: datetime, **values: Any) -> bool:
@@ -158,15 +165,25 @@ def open_credentials(
 
 
 def live_credentials(
-    connection: Connection, keys: KeyRing, kind: str, now: datetime
+    connection: Connection, keys: KeyRing, kind: str, now: datetime, installation_ids: Sequence[str]
 ) -> dict[str, list[tuple[str, datetime | None]]]:
-    """Every live secret of that kind, by installation, newest first, each with its expiry.
+    """Every live secret of that kind of these installations, newest first, each with its expiry.
 
     A secret that no key opens is left out and the others still work.
     """
+    found: dict[str, list[tuple[str, datetime | None]]] = {}
+    for start in range(0, len(installation_ids), 500):
+        part = installation_ids[start : start + 500]
+        found |= _live_credentials(connection, keys, kind, now, part)
+    return found
+
+
+def _live_credentials(
+    connection: Connection, keys: KeyRing, kind: str, now: datetime, installation_ids: Sequence[str]
+) -> dict[str, list[tuple[str, datetime | None]]]:
     statement = (
         select(_credential)
-        .where(_credential.c.kind == kind)
+        .where(_credential.c.kind == kind, _credential.c.installation_id.in_(installation_ids))
         .where(_credential.c.expires_at.is_(None) | (_credential.c.expires_at > now))
         .order_by(_credential.c.id.desc())
     )

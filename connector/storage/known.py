@@ -2,6 +2,7 @@
 writing of what processing made of them. Both in few statements for the whole group.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,12 +12,22 @@ from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, u
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.states import EventState
-from connector.core.store_events import ConsentStatement, ConsentStatus
+from connector.core.store_events import ConsentStatement, ConsentStatus, Order
 from connector.storage.queue import NewWork, event_queue
 from connector.storage.search import add_terms
 from connector.storage.tables import ConsentRecord, Event, OrderLedger, Webhook
 
-__all__ = ["Known", "KnownEvent", "LedgerEntry", "Subjects", "Written", "load_known", "lock_orders", "write"]
+__all__ = [
+    "Known",
+    "KnownEvent",
+    "LedgerEntry",
+    "Subjects",
+    "Written",
+    "load_known",
+    "lock_orders",
+    "order_digest",
+    "write",
+]
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]
@@ -58,7 +69,7 @@ class Subjects:
     """What a group of webhooks is about."""
 
     orders: frozenset[bytes]
-    deleted_orders: frozenset[tuple[str, str]]
+    told_orders: frozenset[tuple[str, str]]
     people: frozenset[bytes]
     event_ids: frozenset[tuple[str, str]]
 
@@ -83,6 +94,14 @@ class Written:
     consents: list[dict[str, Any]] = field(default_factory=list)
     terms: list[tuple[bytes, int]] = field(default_factory=list)
     webhooks: list[dict[str, Any]] = field(default_factory=list)
+
+
+def order_digest(installation_id: str, order: Order) -> bytes:
+    """The ledger's key: installation, order id and order key, since order numbers recur. Never depends on a
+    secret key, so that it outlives every rotation.
+    """
+    text = f"{installation_id}\x1f{order.order_id}\x1f{order.order_key}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()[:16]
 
 
 def lock_orders(connection: Connection, digests: Iterable[bytes]) -> None:
@@ -118,7 +137,7 @@ def _load_ledger(connection: Connection, subjects: Subjects, known: Known) -> No
     c = _ledger.c
     for part in _parts(list(subjects.orders)):
         _note_ledger(connection.execute(select(_ledger).where(c.digest.in_(part))), known)
-    for pairs in _parts(list(subjects.deleted_orders)):
+    for pairs in _parts(list(subjects.told_orders)):
         same = or_(*(and_(c.installation_id == i, c.order_id == o) for i, o in pairs))
         _note_ledger(connection.execute(select(_ledger).where(same)), known)
 

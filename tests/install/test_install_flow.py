@@ -1,13 +1,12 @@
 """From an empty browser to an active installation, and every way in which that ends otherwise."""
 
-import httpx
 
 from connector.demo.store_stand_in import StandInStore
 from connector.install.subscriptions import webhook_url
-from connector.platforms.woocommerce.store_api import COMPANION_TOPICS, ORDER_TOPICS
-from connector.storage.installations import all_installations, open_credentials
+from connector.platforms.woocommerce.store_api import ORDER_TOPICS
+from connector.storage.installations import all_installations
 from tests.install.conftest import Running
-from tests.install.walking import approve, approve_address, check_store, come_back, installed
+from tests.install.walking import installed
 
 
 def installations(connector: Running):

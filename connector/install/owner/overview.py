@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,7 +39,7 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
             installation=installation,
             store=known_store(connection, installation.id),
             subscriptions=subscriptions_of(connection, installation.id),
-            script=_script_seen(connection.execute(_script_of(installation.id)).first()),
+            script=_script_seen(connection, installation.id),
             last_webhook_at=found.last_webhook_at,
             last_accepted_at=found.last_accepted_at,
             now=now,
@@ -57,7 +57,9 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
         days=days,
         spans=_SPANS,
         charts=_charts(translate, found),
-        notices=[(one, told_notice(translate, one.kind, one.details)) for one in notices if one.kind != "access_lost"],
+        notices=[
+            (one, told_notice(translate, one.kind, one.details)) for one in notices if one.kind != "access_lost"
+        ],
         problems=[(one, told_state(translate, one.state, one.reason)) for one in found.problems],
         lost=_lost(translate, session),
         test_until=_test_until(session, now),
@@ -65,12 +67,10 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
     )
 
 
-def _script_of(installation_id: str) -> object:
-    return select(_script.c.seen_at, _script.c.checked_at).where(_script.c.installation_id == installation_id)
-
-
-def _script_seen(row: object) -> ScriptSeen | None:
-    return ScriptSeen(row.seen_at, row.checked_at) if row is not None else None  # type: ignore[attr-defined]
+def _script_seen(connection: Connection, installation_id: str) -> ScriptSeen | None:
+    mine = _script.c.installation_id == installation_id
+    row = connection.execute(select(_script.c.seen_at, _script.c.checked_at).where(mine)).first()
+    return ScriptSeen(row.seen_at, row.checked_at) if row is not None else None
 
 
 def _lost(translate: Translator, session: Session) -> object:

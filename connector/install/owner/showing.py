@@ -10,7 +10,12 @@ from connector.install.site import Site
 
 __all__ = ["TABS", "actor", "is_setting_up", "show"]
 
-TABS = (("overview", "/owner"), ("tiktok", "/owner/tiktok"), ("store", "/owner/store"), ("settings", "/owner/settings"))
+TABS = (
+    ("overview", "/owner"),
+    ("tiktok", "/owner/tiktok"),
+    ("store", "/owner/store"),
+    ("settings", "/owner/settings"),
+)
 # Words in the address after a post, each with its level; anything else there is ignored.
 _DONE = {
     "saved": "ok",

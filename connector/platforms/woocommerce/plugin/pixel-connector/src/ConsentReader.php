@@ -56,6 +56,6 @@ final class ConsentReader {
 			return 'allow' === $choice ? 'granted' : 'denied';
 		}
 		$type = function_exists( 'wp_get_consent_type' ) ? wp_get_consent_type() : false;
-		return 'optin' === $type && wp_has_consent( 'marketing' ) ? 'granted' : 'unknown';
+		return false !== strpos( (string) $type, 'optin' ) && wp_has_consent( 'marketing' ) ? 'granted' : 'unknown';
 	}
 }

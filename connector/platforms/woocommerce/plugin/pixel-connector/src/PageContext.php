@@ -123,7 +123,9 @@ final class PageContext {
 			'id'  => $order->get_id(),
 			'key' => $order->get_order_key(),
 		);
-		$purchase       = ( new Purchase( $this->connection ) )->take( $order );
+		// The one time is kept for the case that a visitor who has refused changes their mind.
+		$visitor  = new Visitor( $this->connection->setting( 'consent_policy' ) );
+		$purchase = 'denied' === $visitor->consent->status ? null : ( new Purchase( $this->connection ) )->take( $order );
 		return null === $purchase ? $parts : $parts + array( 'purchase' => $purchase );
 	}
 

@@ -40,12 +40,11 @@ final class Plugin {
 		Guard::on( 'rest_api_init', array( new RestApi( $connection ), 'register' ) );
 		Guard::on( 'rest_api_init', array( new BeaconRoutes( $connection ), 'register' ) );
 		( new Privacy( $connection ) )->register();
+		( new Neighbours( $connection ) )->register();
 		if ( is_admin() ) {
 			( new AdminPage( $connection ) )->register();
 			( new AdminNotices( $connection ) )->register();
 		}
-		// The WP Consent API asks each plugin to say that it respects it.
-		add_filter( 'wp_consent_api_registered_' . plugin_basename( PIXEL_CONNECTOR_FILE ), '__return_true' );
 	}
 
 	/**

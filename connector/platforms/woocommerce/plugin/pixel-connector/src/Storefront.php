@@ -50,7 +50,7 @@ final class Storefront {
 		foreach ( $tags as $tag ) {
 			// Not enqueued: the attributes and the place in the head are part of the contract.
 			printf(
-				'<script async src="%1$s" data-public-id="%2$s" data-script-id="%3$d"></script>' . "\n", // phpcs:ignore WordPress.WP.EnqueuedResources.NonEnqueuedScript
+				'<script async src="%1$s" data-public-id="%2$s" data-script-id="%3$d" data-cfasync="false" data-no-optimize="1"></script>' . "\n", // phpcs:ignore WordPress.WP.EnqueuedResources.NonEnqueuedScript
 				esc_url( $tag['src'] ),
 				esc_attr( $this->connection->public_id() ),
 				(int) $tag['id']

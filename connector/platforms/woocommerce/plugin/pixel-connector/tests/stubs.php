@@ -144,6 +144,7 @@ function maybe_unserialize( $value ) { return is_string( $value ) && preg_match(
 function __( $text, $domain = '' ) { return $text; }
 function is_preview() { return false; }
 function is_customize_preview() { return false; }
+function is_multisite() { return false; }
 function is_admin() { return false; }
 function plugin_basename( $file ) { return 'pixel-connector/pixel-connector.php'; }
 function get_woocommerce_currency() { return 'EUR'; }

@@ -190,6 +190,10 @@ return array(
 		same( 'A</script>&\'"', json_decode( $found[1], true )['product']['sku'] );
 		check( false !== strpos( $html, '<script async src="https://c.example/x.js?a=1&amp;b=&quot;"' ), $html );
 	},
+	'a renewal keeps the choice and gets no event of its first order' => static function () {
+		$copied = ( new PixelConnector\Neighbours( Fake::connect() ) )->keep_events_apart( array( '_pixel_connector_event_id' => 'a', '_pixel_connector_printed_at' => 'b', '_pixel_connector_consent' => 'granted', '_pixel_connector_ttclid' => 'c', '_other' => 'd', 5 => 'e' ) );
+		same( array( '_pixel_connector_consent' => 'granted', '_other' => 'd', 5 => 'e' ), $copied );
+	},
 	'nothing is printed without connection or script' => static function () {
 		ob_start();
 		( new Storefront( Fake::connect() ) )->print_head();

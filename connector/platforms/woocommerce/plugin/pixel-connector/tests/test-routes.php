@@ -160,6 +160,12 @@ return array(
 		same( array( 5, 0 ), array( $call['timeout'], $call['redirection'] ) );
 		same( hash_hmac( 'sha256', $call['headers']['X-Pixel-Connector-Timestamp'] . $call['body'], str_repeat( 's', 40 ) ), $call['headers']['X-Pixel-Connector-Signature'] );
 	},
+	'other sources of a pixel are named with their pixel where it can be told' => static function () {
+		Fake::$options['active_plugins']       = array( 'tiktok-for-business/tiktok-for-woocommerce.php', 'gtm-kit/gtm-kit.php', 'wp-rocket/wp-rocket.php', 'other/other.php' );
+		Fake::$options['tt4b_pixel_code']      = 'C1ABCDEFGHIJKLMNOP';
+		same( array( array( 'plugin' => 'tiktok-for-business', 'name' => 'TikTok', 'pixel_code' => 'C1ABCDEFGHIJKLMNOP' ), array( 'plugin' => 'gtm-kit', 'name' => 'GTM Kit (tag manager)', 'pixel_code' => null ) ), PixelConnector\Surroundings::conflicts() );
+		same( array( 'WP Rocket' ), PixelConnector\Surroundings::page_caches() );
+	},
 	'answers of the connector that are errors' => static function () use ( $connection ) {
 		$client = static function () { return ( new ConnectorClient( new Connection() ) )->post( '/x', array() ); };
 		check( $client() instanceof WP_Error, 'not connected' );

@@ -1,0 +1,145 @@
+"""The store's pages: webhooks, plugin, script, pausing and leaving."""
+
+import secrets
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connector.install.owner.sessions import Session
+from connector.install.owner.showing import actor, show
+from connector.install.setting_up import find_script, pixel_script_url, set_up_store
+from connector.install.site import Site, caller, too_often
+from connector.install.stores import known_store
+from connector.install.subscriptions import (
+    check_subscriptions,
+    receiver_answers,
+    rotate_secret,
+    subscriptions_of,
+    webhook_url,
+)
+from connector.install.uninstalling import uninstall
+from connector.pages.forms import Form
+from connector.pages.rendering import see_other
+from connector.storage.audit import audit_in
+from connector.storage.installations import InstallationRecord, change_installation
+from connector.storage.tables_install import ScriptTag
+
+__all__ = ["ask_uninstall", "check", "pause", "plugin", "rotate", "store", "take_uninstall"]
+
+_LOOKS_PER_MINUTE = 30
+_LOOK_AGAIN = 6
+_script = ScriptTag.__table__  # type: ignore[attr-defined]
+
+
+def store(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """GET /owner/store."""
+    services, installation = site.services, session.installation
+    with services.storage.database.read() as connection:
+        known = known_store(connection, installation.id)
+        subscriptions = subscriptions_of(connection, installation.id)
+        script = connection.execute(select(_script).where(_script.c.installation_id == installation.id)).first()
+    return show(
+        site,
+        request,
+        session,
+        "owner/store.html",
+        "store",
+        known=known,
+        subscriptions=subscriptions,
+        script=script,
+        webhook_address=webhook_url(services, installation.id),
+        snippet=_snippet(site, installation),
+        conflicts=_conflicts(known.plugin if known else None),
+    )
+
+
+def _snippet(site: Site, installation: InstallationRecord) -> str:
+    src = pixel_script_url(site.services, installation.public_id)
+    return f'<script async src="{src}" data-public-id="{installation.public_id}"></script>'
+
+
+def _conflicts(plugin: dict[str, object] | None) -> list[str]:
+    found = plugin.get("conflicts") if plugin else None
+    return [
+        " ".join(filter(None, (str(one.get("name") or one.get("plugin") or ""), str(one.get("pixel_code") or ""))))
+        for one in (found if isinstance(found, list) else [])
+        if isinstance(one, dict)
+    ]
+
+
+def check(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """Look at webhooks, plugin and script now."""
+    if not site.allows("check", session.installation.id, _LOOKS_PER_MINUTE):
+        return too_often(site, request)
+    check_subscriptions(site.services, session.installation)
+    set_up_store(site.services, session.installation)
+    find_script(site.services, session.installation)
+    return see_other("/owner/store?done=checked")
+
+
+def rotate(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """A new secret for the webhooks' signatures."""
+    result = rotate_secret(site.services, session.installation, secrets.token_hex(32))
+    with site.services.storage.database.write() as connection:
+        audit_in(
+            connection,
+            site.services.storage,
+            actor(session),
+            "rotate_webhook_secret",
+            installation_id=session.installation.id,
+        )
+    return see_other("/owner/store?done=" + ("rotated_in_part" if result.fault else "rotated"))
+
+
+def plugin(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """GET /owner/plugin: where to get it and where to put it; looks again by itself until it answers."""
+    with site.services.storage.database.read() as connection:
+        known = known_store(connection, session.installation.id)
+    present = known.plugin if known else None
+    if known is not None and present is None:
+        if not site.allows("plugin", caller(request), _LOOKS_PER_MINUTE):
+            return too_often(site, request)
+        found = set_up_store(site.services, session.installation)
+        present = dict(found.plugin.whole) if found.plugin is not None else None
+    has_script = present is not None and find_script(site.services, session.installation)
+    return show(
+        site,
+        request,
+        session,
+        "owner/plugin.html",
+        "store",
+        refresh=_LOOK_AGAIN if present is None and known is not None else None,
+        present=present,
+        by_hand=known is None,
+        has_script=has_script,
+        receiver_ok=present is None or receiver_answers(site.services, session.installation.id),
+        snippet=_snippet(site, session.installation),
+        conflicts=_conflicts(present),
+    )
+
+
+def pause(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """Stop or go on; webhooks are taken either way."""
+    state = "paused" if form.get("to") == "paused" else "active"
+    now = site.services.now()
+    with site.services.storage.database.write() as connection:
+        change_installation(connection, session.installation.id, now, state=state)
+        audit_in(connection, site.services.storage, actor(session), state, installation_id=session.installation.id)
+    return see_other("/owner/store?done=" + ("paused" if state == "paused" else "resumed"))
+
+
+def ask_uninstall(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """GET /owner/uninstall: what goes and what stays."""
+    return show(site, request, session, "owner/uninstall.html", "store", result=None, problem="")
+
+
+def take_uninstall(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """POST: does it, and says what is left to do by hand."""
+    if form.get("data") not in ("keep", "erase") or not form.has("sure"):
+        return show(
+            site, request, session, "owner/uninstall.html", "store", status=422, result=None, problem="choose"
+        )
+    erase = form.get("data") == "erase"
+    result = uninstall(site.services, session.installation, erase=erase, actor=actor(session))
+    return site.pages.show(request, "owner/uninstalled.html", result=result, installation=session.installation)

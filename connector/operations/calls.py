@@ -1,0 +1,56 @@
+"""Outbound calls for code that waits: one event loop in a thread of its own, with one client for all calls."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from connector.core.http_values import OutgoingRequest, Reply
+from connector.outbound import Outbound
+
+__all__ = ["LoopCalls"]
+
+# A page of a hundred big orders; the guard of `Outbound` itself is for answers of unknown senders.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+
+class LoopCalls:
+    """Makes calls from any thread, connections kept alive. `make_outbound` runs on the loop, once."""
+
+    def __init__(self, make_outbound: Callable[[], Outbound]) -> None:
+        self._make_outbound = make_outbound
+        self._outbound: Outbound | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="calls", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def __call__(self, request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
+        """Make one call and wait for it. Raises SendFailed and AddressRefused."""
+        call = self._send(request, timeout_seconds, guarded)
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+    async def _send(self, request: OutgoingRequest, timeout_seconds: float, guarded: bool) -> Reply:
+        outbound = self._outbound = self._outbound or self._make_outbound()
+        return await outbound.send(
+            request, timeout_seconds=timeout_seconds, guarded=guarded, max_answer_bytes=MAX_ANSWER_BYTES
+        )
+
+    def stop(self) -> None:
+        """Close every connection and stop. No call may be on its way."""
+        if self._outbound is not None:
+            asyncio.run_coroutine_threadsafe(self._outbound.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> "LoopCalls":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,139 @@
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from connector.core.states import Lane
+from connector.storage.opening import Storage
+from connector.storage.queue import event_queue
+from connector.storage.tables import Event, SearchTerm, Webhook
+from tests.cli.conftest import Answer, Commands, Opener
+from tests.cli.road import EMAIL, arrive, paid_order, sample
+
+_event = Event.__table__  # type: ignore[attr-defined]
+_webhook = Webhook.__table__  # type: ignore[attr-defined]
+
+
+def states(cli: Commands, installation_id: str) -> list[tuple[str, str]]:
+    listed = cli("events", "list", "--installation", installation_id, "--json").document
+    return [(event["state"], event["reason"]) for event in listed]
+
+
+def person(cli: Commands, command: str, installation_id: str, email: str = EMAIL) -> Answer:
+    return cli(command, "--installation", installation_id, "--email-stdin", "--json", stdin=f"{email}\n")
+
+
+def somebody_else(storage: Storage, **changes: object) -> dict[str, object]:
+    order = json.loads(sample(storage))
+    billing = order["billing"] | {"email": "other@example.com"}
+    return {"billing": billing, **changes}
+
+
+def test_export_holds_everything_of_one_person_only(both: Commands, opened: Opener) -> None:
+    added, elsewhere = both.add()["installation_id"], both.add()["installation_id"]
+    storage = opened()
+    mine = paid_order(storage, added)
+    trash = arrive(storage, added, "order.deleted", b'{"id":40}')
+    paid_order(storage, added, **somebody_else(storage, id=41, order_key="wc_order_else"))
+    paid_order(storage, added, **somebody_else(storage, order_key="wc_order_after_reset"))
+    paid_order(storage, elsewhere)
+    document = person(both, "export-person", added, f"  {EMAIL.upper()} ").document
+    assert [one["webhook_id"] for one in document["webhooks"]] == [str(mine), str(trash)]
+    assert json.loads(document["webhooks"][0]["body"])["billing"]["email"] == EMAIL
+    assert [event["order_id"] for event in document["events"]] == ["40"]
+    assert "other@example.com" not in json.dumps(document)
+    assert person(both, "export-person", added, "nobody@example.com").document["webhooks"] == []
+
+
+def test_erase_leaves_the_sale_and_nothing_of_the_person(both: Commands, opened: Opener) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added)
+    paid_order(storage, added, **somebody_else(storage, id=41, order_key="wc_order_else"))
+    with storage.database.write() as connection:
+        sent = {"state": "delivered", "delivered_at": storage.now()}
+        connection.execute(update(_event).where(_event.c.order_id == "40").values(**sent))
+        event_queue.withdraw(connection, list(connection.execute(select(_event.c.id)).scalars()), storage.now())
+    answer = person(both, "erase-person", added).document
+    assert (answer["webhooks_erased"], answer["events_erased"], answer["events_withdrawn"]) == (1, 1, 0)
+    assert [event["event"] for event in answer["tiktok_has"]] == ["CompletePayment"]
+    with storage.database.read() as connection:
+        row = connection.execute(select(_event).where(_event.c.order_id == "40")).one()
+        assert (row.payload, row.match_keys, row.visitor_subject, row.order_subject) == (None, "", None, None)
+        assert (row.state, row.reason, str(row.value)) == ("delivered", "erased", "20.71")
+        kept = connection.execute(select(_webhook.c.body, _webhook.c.body_encoding).order_by(_webhook.c.id)).all()
+        assert (bytes(kept[0].body), kept[0].body_encoding) == (b"", "expired")
+        assert kept[1].body_encoding != "expired"
+        found = connection.execute(select(SearchTerm.webhook_id)).scalars()
+        assert row.webhook_id not in set(found)
+    assert person(both, "erase-person", added).document["webhooks_erased"] == 0
+    assert person(both, "export-person", added, "other@example.com").document["events"]
+
+
+def test_what_has_not_left_is_withdrawn_and_never_comes_back(both: Commands, opened: Opener) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added)
+    assert person(both, "erase-person", added).document["events_withdrawn"] == 1
+    assert states(both, added) == [("withdrawn", "erased")]
+    paid_order(storage, added, date_modified_gmt="2099-01-01T00:00:00", status="completed")
+    assert states(both, added) == [("withdrawn", "erased")]
+    assert both("replay", "--installation", added, "--json").document["replayed"] == 0
+
+
+def test_held_events_are_withdrawn_too(cli: Commands, opened: Opener) -> None:
+    added = cli.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added)
+    with storage.database.write() as connection:
+        connection.execute(update(_event).values(state="held"))
+        event_queue.withdraw(connection, list(connection.execute(select(_event.c.id)).scalars()), storage.now())
+    assert person(cli, "erase-person", added).document["events_withdrawn"] == 1
+    assert states(cli, added) == [("withdrawn", "erased")]
+
+
+def test_nothing_is_erased_while_an_event_is_being_sent(
+    cli: Commands, opened: Opener, environment: pytest.MonkeyPatch
+) -> None:
+    added = cli.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added)
+    now = storage.now()
+    lease = {"now": now, "lease_until": now.replace(year=now.year + 1), "token": 7, "limit": 10}
+    with storage.database.write() as connection:
+        assert event_queue.claim(connection, added, Lane.FRESH, **lease)
+    environment.setattr("connector.cli.privacy.time.sleep", lambda _seconds: None)
+    answer = person(cli, "erase-person", added)
+    assert (answer.code, answer.out) == (1, "")
+    assert "try again" in answer.one_line()
+    assert len(person(cli, "export-person", added).document["webhooks"]) == 1
+
+
+def test_webhooks_that_wait_are_mentioned(cli: Commands, opened: Opener) -> None:
+    added = cli.add()["installation_id"]
+    storage = opened()
+    arrive(storage, added, "order.updated", sample(storage), process=False)
+    answer = person(cli, "erase-person", added)
+    assert answer.document["unprocessed_webhooks"] == 1
+    assert "repeat this" in answer.err
+
+
+def test_an_erased_person_is_in_no_file_of_sqlite(cli: Commands, opened: Opener, tmp_path: Path) -> None:
+    added = cli.add()["installation_id"]
+    storage = opened()
+    arrive(storage, added, "order.updated", sample(storage), process=False)
+    opened.close()
+    assert any(EMAIL.encode() in file.read_bytes() for file in (tmp_path / "data").iterdir())
+    storage = opened()
+    arrive(storage, added, "product.created", b"{}")
+    opened.close()
+    person(cli, "erase-person", added)
+    assert not any(EMAIL.encode() in file.read_bytes() for file in (tmp_path / "data").iterdir())
+
+
+@pytest.mark.parametrize("command", ["export-person", "erase-person"])
+def test_no_address_no_answer(cli: Commands, command: str) -> None:
+    added = cli.add()["installation_id"]
+    assert "no e-mail address" in person(cli, command, added, "not an address").refused()
+    assert "ends before" in cli(command, "--installation", added, "--email-stdin").refused()
