@@ -12,10 +12,12 @@ import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
+from typing import Any
 
 import httpcore
 import httpx
 
+from connector import failpoints
 from connector.core.http_values import OutgoingRequest, Reply
 from connector.errors import AddressRefused, SendFailed
 
@@ -214,7 +216,10 @@ def _client(
 
 async def _exchange(client: httpx.AsyncClient, request: OutgoingRequest, limit: int) -> Reply:
     headers = {**_DEFAULT_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
-    call = httpx.Request(request.method, request.url, headers=headers, content=request.body or None)
+    watched = {"trace": _written} if failpoints.armed() else None
+    call = httpx.Request(
+        request.method, request.url, headers=headers, content=request.body or None, extensions=watched
+    )
     reply = await client.send(call, stream=True, auth=None)
     try:
         body = bytearray()
@@ -226,6 +231,11 @@ async def _exchange(client: httpx.AsyncClient, request: OutgoingRequest, limit: 
         await reply.aclose()
     names = {name.lower(): value for name, value in reply.headers.items()}
     return Reply(reply.status_code, names, _decoded(bytes(body), names.get("content-encoding", ""), limit))
+
+
+async def _written(step: str, _details: dict[str, Any]) -> None:
+    if step.endswith(".send_request_body.complete"):
+        failpoints.reach("after_send")
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:

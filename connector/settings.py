@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connector import failpoints
 from connector.errors import ConfigurationError
 
 __all__ = ["Settings", "load_settings"]
@@ -44,6 +45,12 @@ class Settings(BaseSettings):
         8 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="Largest webhook body taken."
     )
     body_timeout: float = Field(30.0, gt=0, le=600, description="Seconds a sender may take for a body.")
+    commit_patience: float = Field(
+        2.5, gt=0, le=60, description="Seconds the intake waits for a busy database before a webhook is spooled."
+    )
+    header_timeout: float = Field(
+        15.0, gt=0, le=600, description="Seconds a sender may take for the head of a request."
+    )
     delivery_interval: float = Field(
         0.5, gt=0, le=3600, description="Seconds between two looks for work that is due."
     )
@@ -53,10 +60,21 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(30.0, gt=0, le=3600, description="How long a worker owns what it took.")
     log_format: Literal["text", "json"] = Field("text", description="text or json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+    failpoints: str = Field(
+        "", description="Where the process kills itself, such as after_commit=kill@7; tests and development only."
+    )
     forwarded_allow_ips: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded-* headers are believed, comma-separated."
     )
 
+    keep_bodies_days: int = Field(30, ge=1, le=3650, description="Days that bodies and payloads are kept.")
+    keep_metadata_days: int = Field(
+        400, ge=30, le=3650, description="Days that webhooks, events and attempts stay listed."
+    )
+    keep_audit_days: int = Field(1825, ge=30, le=36500, description="Days that consent records are kept.")
+    reconcile_interval: float = Field(
+        3600, ge=60, le=86400, description="Seconds between two comparisons with each store's orders."
+    )
     oidc_issuer: str | None = Field(
         None, description="OpenID Connect issuer for staff; single sign-on is off when unset."
     )
@@ -84,6 +102,12 @@ class Settings(BaseSettings):
             raise ValueError("must start with https:// or http://")
         return value.rstrip("/")
 
+    @field_validator("failpoints")
+    @classmethod
+    def _known_places(cls, value: str) -> str:
+        failpoints.parse(value)
+        return value
+
     @field_validator("secret_keys")
     @classmethod
     def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
@@ -96,6 +120,12 @@ class Settings(BaseSettings):
     def _postgresql_needs_keys(self) -> "Settings":
         if not self.uses_sqlite and not self.given_keys:
             raise ValueError("CONNECTOR_SECRET_KEYS must be set when the database is PostgreSQL")
+        return self
+
+    @model_validator(mode="after")
+    def _clocks_in_order(self) -> "Settings":
+        if not self.keep_bodies_days <= self.keep_metadata_days <= self.keep_audit_days:
+            raise ValueError("keep CONNECTOR_KEEP_BODIES_DAYS <= ..._METADATA_DAYS <= ..._AUDIT_DAYS")
         return self
 
     @cached_property

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import gc
+import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connector import failpoints
 from connector.app.health import health_routes
 from connector.app.pages import page_routes
 from connector.app.workers import DeliveryThread, Heartbeat, ProcessingThread, delivery_thread
@@ -54,7 +57,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
     """
     worker = delivery_thread(settings, storage) if delivery else None
     spool = Spool(settings.data_dir / "spool")
-    journal = Journal(storage, spool)
+    journal = Journal(storage, spool, patience_seconds=settings.commit_patience)
     processor = Processor(storage, settings.lease_seconds, after_commit=worker.wake if worker else _nothing)
     quiet = _always if delivery else lambda: time.monotonic() - journal.last_arrival > _QUIET_SECONDS
     processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2), quiet)
@@ -127,6 +130,10 @@ def _stop(service: Service) -> None:
             part.stop()
 
 
+def _ends_cleanly(_number: int, _frame: FrameType | None) -> None:
+    """The server raises the signal again once it has stopped: then all is done, and that is exit code 0."""
+
+
 def _nothing() -> None:
     return None
 
@@ -149,6 +156,7 @@ def run_server(
 ) -> None:
     """`connector serve`: listen until SIGTERM or SIGINT, then commit what waits and stop."""
     configure_logs(settings.log_format, settings.log_level)
+    failpoints.arm(failpoints.parse(settings.failpoints))
     storage = open_storage(settings)
     config = uvicorn.Config(
         create_app(settings, storage, delivery=delivery),
@@ -170,6 +178,8 @@ def run_server(
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not walk it with every generation
     gc.set_threshold(20_000, 20, 50)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ends_cleanly)
     log.info("listening", host=config.host, port=config.port, delivery=delivery)
     try:
         uvicorn.Server(config).run()

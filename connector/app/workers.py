@@ -12,6 +12,7 @@ from datetime import datetime
 import orjson
 from sqlalchemy.dialects import postgresql, sqlite
 
+from connector import failpoints
 from connector.delivery.worker import DeliveryOptions, DeliveryWorker
 from connector.intake.processing import Processor
 from connector.logs import configure_logs, log
@@ -173,6 +174,7 @@ def delivery_thread(settings: Settings, storage: Storage) -> DeliveryThread:
 def run_worker(settings: Settings) -> None:
     """`connector deliver`: process and deliver until SIGTERM or SIGINT, then give everything back."""
     configure_logs(settings.log_format, settings.log_level)
+    failpoints.arm(failpoints.parse(settings.failpoints))
     storage = open_storage(settings)
     delivery = delivery_thread(settings, storage)
     processor = Processor(storage, settings.lease_seconds, after_commit=delivery.wake)

@@ -11,6 +11,8 @@ from connector.storage import tables_install as _tables_install  # noqa: F401 - 
 from connector.storage.engine import open_database
 from connector.storage.migrating import migrate as migrate_database
 from connector.storage.migrating import pending_revision
+from connector.storage.opening import utc_now
+from connector.storage.partitions import make_partitions
 
 _MARKS = {True: "ok   ", False: "WRONG"}
 
@@ -29,10 +31,11 @@ def migrate(as_json: AsJson = False) -> None:
         wanted = pending_revision(database)
         if wanted is not None:
             migrate_database(database)
+        made = make_partitions(database, utc_now())
     finally:
         database.close()
     if as_json:
-        write_json({"migrated": wanted is not None, "revision": wanted})
+        write_json({"migrated": wanted is not None, "revision": wanted, "partitions_made": made})
     else:
         say(f"migrated to {wanted}" if wanted else "nothing to do: the database is at this version")
 

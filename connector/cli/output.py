@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 __all__ = ["ProgressBar", "note", "plain", "progress", "say", "write_json", "write_json_list", "write_table"]
-
-_WIDTH_WITHOUT_TERMINAL = 200
 
 
 def plain(value: Any) -> Any:
@@ -44,17 +43,34 @@ def write_json_list(items: Iterable[Mapping[str, Any]]) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
-    """Print a table; `empty` goes to standard error when there is no row. Long tables come in parts."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+    """Print a table; `empty` goes to standard error when there is no row. Long tables come in parts.
+
+    A terminal gets rules and wrapped cells; a file or a pipe gets aligned text, one line per row, for `grep`.
+    """
+    write = _framed if sys.stdout.isatty() else _aligned
     shown = False
     for part in _parts(rows):
-        table = Table(*columns, header_style="bold")
-        for row in part:
-            table.add_row(*(_cell(value) for value in row))
-        console.print(table)
+        write(columns, [[_cell(value) for value in row] for row in part])
         shown = True
     if not shown:
         note(empty)
+
+
+def _framed(columns: Sequence[str], rows: list[list[str]]) -> None:
+    table = Table(header_style="bold")
+    for place, name in enumerate(columns):
+        # The first column is what other commands take: never cut.
+        table.add_column(name, no_wrap=place == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _aligned(columns: Sequence[str], rows: list[list[str]]) -> None:
+    lines = [list(columns), *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def say(text: str) -> None:
@@ -82,6 +98,10 @@ class ProgressBar:
         """So much more is done."""
         self._bar.advance(self._task, count)
 
+    def reach(self, done: int, total: int) -> None:
+        """So much of so much is done by now."""
+        self._bar.update(self._task, completed=done, total=total)
+
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[ProgressBar]:
@@ -99,7 +119,7 @@ def _cell(value: Any) -> str:
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
     # What a store sent may hold control characters; a terminal must not obey them.
-    return "".join(letter if letter.isprintable() else " " for letter in text).replace("[", r"\[")
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _parts(rows: Iterable[Sequence[Any]], size: int = 500) -> Iterator[list[Sequence[Any]]]:

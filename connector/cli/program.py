@@ -8,7 +8,18 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.exceptions import Abort, TyperException
 
-from connector.cli import history, installations, maintenance, privacy, reconcile, replay, samples, serving, staff
+from connector.cli import (
+    backup,
+    history,
+    installations,
+    maintenance,
+    privacy,
+    reconcile,
+    replay,
+    samples,
+    serving,
+    staff,
+)
 from connector.errors import ConfigurationError, ConnectorError, UsageError
 from connector.logs import redact
 
@@ -39,6 +50,8 @@ for name, command, summary in (
     ("send-sample", samples.send_sample, "Post recorded webhooks to a running server."),
     ("replay", replay.replay, "Send events again."),
     ("reconcile", reconcile.reconcile, "Fetch paid orders that never arrived."),
+    ("backup", backup.backup, "Copy the running SQLite database into one file."),
+    ("restore", backup.restore, "Put a backup in the database's place."),
     ("rotate-keys", maintenance.rotate_keys, "Seal credentials with the newest secret key."),
     ("export-person", privacy.export_person, "Print all that is kept about one person."),
     ("erase-person", privacy.erase_person, "Erase one person."),

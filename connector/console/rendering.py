@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from connector.console.admin import ConsoleAdmin
 from connector.console.permissions import Action, allows
+from connector.console.redaction import masked_text
 from connector.console.services import ConsoleServices
 from connector.pages.translating import LANGUAGES, Translator
 from connector.storage.staff import StaffRecord
@@ -38,7 +39,9 @@ class ConsolePages:
 
     def __init__(self, services: ConsoleServices) -> None:
         self._services = services
-        self.admin = ConsoleAdmin({"languages": LANGUAGES, "asset_version": _version(), "Action": Action})
+        self.admin = ConsoleAdmin(
+            {"languages": LANGUAGES, "asset_version": _version(), "Action": Action, "mask": masked_text}
+        )
 
     def translator(self, request: Request) -> Translator:
         """Texts in this request's language."""

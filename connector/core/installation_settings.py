@@ -67,6 +67,7 @@ class InstallationSettings(BaseModel):
     send_product_names: bool = True
     test_event_code: str | None = None
     test_event_code_expires_at: datetime | None = None
+    filter_other_addresses: bool = False  # the store's copies elsewhere (staging) send nothing
     views_direct: bool = False  # busy stores: views straight from the browser to /collect
 
     @field_validator("paid_statuses")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from connector import failpoints
 from connector.core.states import EventState, Lane
 from connector.delivery.batches import EventBatch, group
 from connector.delivery.judging import Judged, judge, subjects_of
@@ -141,6 +142,7 @@ class Claiming:
         if not claimed:
             return None
         self._leases.hold(token, [each.id for each in claimed])
+        failpoints.reach("after_claim")
         try:
             return self._prepare(token, claimed, pixel_code, now)
         except CredentialUnreadable:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from connector import failpoints
 from connector.core.http_values import OutgoingRequest
 from connector.core.results import AccessLost, DeliveryResult, RetryLater, Split, Throttled
 from connector.core.retries import next_wait, throttle_wait
@@ -127,7 +128,9 @@ class Sending:
         )
         started_at, began = self._storage.now(), time.perf_counter()
         self._pacing.began(started_at)
+        failpoints.reach("before_send")
         status, reply = await self._answer(request)
+        failpoints.reach("after_answer")
         duration_ms = int((time.perf_counter() - began) * 1000)
         self._note(status, reply)
         return Call(batch, reply, self._record(batch, status, reply, started_at, duration_ms))
@@ -244,6 +247,7 @@ class Sending:
         with self._storage.database.write() as connection:
             record_attempt(connection, call.record, call.batch.row_ids)
             settle(connection, claim.token, settlements, self._storage.now())
+            failpoints.reach("before_result_written")
         for each in settlements:
             self._leases.forget(claim.token, each.row_ids)
 

@@ -116,6 +116,8 @@ def check_rest_api(seen: Seen) -> Check:
         return Check("rest_api", "ok", "ok")
     if seen.plain_index is not None and _index(seen.plain_index) is not None:
         return Check("rest_api", "fail", "plain_permalinks")
+    if isinstance(seen.index, StoreFault):
+        return Check("rest_api", "fail", "no_answer")
     status = seen.index.status
     if status in (401, 403, 406, 429, 503):
         return Check("rest_api", "fail", "blocked", {"status": status})

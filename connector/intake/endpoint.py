@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from connector import failpoints
 from connector.errors import WebhookRefused
 from connector.intake.deadlines import Deadlines
 from connector.intake.directory import Entry, InstallationDirectory
@@ -81,6 +82,7 @@ class WebhookEndpoint:
             platform, installation_id = _addressed(scope)
             entry = await self._installation(platform, installation_id)
             body = await self._body(headers, receive)
+            failpoints.reach("after_read")
             await self._take(PLATFORMS[platform], entry, IncomingWebhook(headers, body), send)
         except WebhookRefused as refused:
             self._refusals.count(refused, installation_id, headers.get("x-wc-webhook-topic", ""))
@@ -123,10 +125,12 @@ class WebhookEndpoint:
             return
         if verdict.kind != "authentic":
             raise WebhookRefused(401, verdict.reason, verdict.text)
+        failpoints.reach("after_verify")
         arrival = self._arrival(platform, entry, webhook, verdict.topic, now)
         stored = await self._journal.store(arrival)
         if stored is Stored.FAILED:
             raise WebhookRefused(503, "not_stored", "Nothing could be stored just now: send it again.")
+        failpoints.reach("before_answer")
         await _answer(send, 200, _ANSWERS[stored])
 
     def _arrival(

@@ -7,18 +7,20 @@ to the spool; when that fails too, the senders hear 503.
 
 import asyncio
 import queue
+import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 
-from sqlalchemy.exc import IntegrityError
+import psycopg
 
+from connector import failpoints
 from connector.logs import log
-from connector.storage.arrivals import Arrival, ArrivalWriter
+from connector.storage.arrivals import Arrival, ArrivalWriter, values_at_fault
 from connector.storage.opening import Storage
-from connector.storage.spool import Spool
+from connector.storage.spool import Spool, SpoolFile, own_digest
 
 __all__ = ["Journal", "Stored"]
 
@@ -26,6 +28,8 @@ _MOST_PER_COMMIT = 512
 _MOST_BYTES_PER_COMMIT = 16 * 1024 * 1024
 _MOST_WAITING_BYTES = 256 * 1024 * 1024
 _DRAIN_EVERY_SECONDS = 1.0
+_LAST_DRAIN_SECONDS = 5.0
+_RETRY_SECONDS = 1.0  # how long a database that failed is left alone while the spool takes what comes
 
 _Waiting = tuple[Arrival, "asyncio.Future[Stored]"]
 
@@ -47,10 +51,17 @@ class Journal:
     interpreter while the loop waited for the lock.)
     """
 
-    def __init__(self, storage: Storage, spool: Spool, after_commit: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        spool: Spool,
+        after_commit: Callable[[], None] = lambda: None,
+        *,
+        patience_seconds: float = 2.5,
+    ) -> None:
         self._storage = storage
         self._spool = spool
-        self._writer = ArrivalWriter(storage.database)
+        self._writer = ArrivalWriter(storage.database, patience_seconds)
         self.after_commit = after_commit
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
@@ -61,7 +72,11 @@ class Journal:
         self._groups: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._drain_at = 0.0
+        self._drain_more = False
+        self._draining: SpoolFile | None = None
+        self._retry_at = 0.0
         self.database_ok = True
+        self.spool_ok = True
         self.commits = 0
         self.outcomes: Counter[Stored] = Counter()
         self.last_arrival = 0.0
@@ -124,38 +139,63 @@ class Journal:
         assert self._loop is not None
         while True:
             try:
-                group = self._groups.get(timeout=_DRAIN_EVERY_SECONDS)
+                group = self._groups.get(block=not self._drain_more, timeout=_DRAIN_EVERY_SECONDS)
             except queue.Empty:
                 self._drain_if_due()
                 continue
             if group is None:
-                self._drain_at = 0.0
-                self._drain_if_due()
-                self._writer.close()
+                self._finish()
                 return
-            results = self._commit([arrival for arrival, _ in group])
+            arrivals = [arrival for arrival, _ in group]
+            try:
+                results = self._commit(arrivals)
+            except Exception as error:  # whatever it is, the senders must hear something
+                log.error("journal_failed", error=type(error).__name__, exc_info=error)
+                results = [Stored.FAILED] * len(arrivals)
             self._loop.call_soon_threadsafe(self._committed, group, results)
             self.outcomes.update(results)
+            self._drain_if_due()
+
+    def _finish(self) -> None:
+        """At the end: drain for a moment, the rest is drained at the next start."""
+        self._drain_at, end = 0.0, time.monotonic() + _LAST_DRAIN_SECONDS
+        self._drain_if_due()
+        while self._drain_more and time.monotonic() < end:
+            self._drain_if_due()
+        self._forget_draining()
+        self._writer.close()
 
     def _commit(self, arrivals: list[Arrival]) -> list[Stored]:
+        """Into the database, else into the spool. While the database is known to be away, the spool comes first."""
         self.last_arrival = time.monotonic()
+        ways = [self._to_database, self._to_spool]
+        if self.last_arrival < self._retry_at:
+            ways.reverse()
+        for way in ways:
+            results = way(arrivals)
+            if results is not None:
+                return results
+        return [Stored.FAILED] * len(arrivals)
+
+    def _to_database(self, arrivals: list[Arrival]) -> list[Stored] | None:
         try:
             repeats = self._write(arrivals)
         except Exception as error:
             self.database_ok = False
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
             log.error("database_out_of_reach", error=type(error).__name__, webhooks=len(arrivals))
-            return self._to_spool(arrivals)
+            return None
+        failpoints.reach("after_commit")
         self.database_ok = True
         self.commits += 1
         self.after_commit()
-        self._drain_if_due()
         return [Stored.NEW if repeat is None else Stored.DUPLICATE for repeat in repeats]
 
     def _write(self, arrivals: list[Arrival]) -> list[int | None]:
         try:
             return self._writer.write(arrivals)
         except Exception as error:
-            if "unique" not in str(error).lower() and not isinstance(error, IntegrityError):
+            if not _id_taken(error):
                 raise
         # Two processes drew the same id: take new ones, under a new tag, once.
         self._storage.change_id_tag()
@@ -163,28 +203,82 @@ class Journal:
             arrival.id = new_id
         return self._writer.write(arrivals)
 
-    def _to_spool(self, arrivals: list[Arrival]) -> list[Stored]:
+    def _to_spool(self, arrivals: list[Arrival]) -> list[Stored] | None:
+        failpoints.reach("before_spool")
         try:
             self._spool.append(arrivals)
-        except OSError as error:
+        except Exception as error:
+            self.spool_ok = False
             log.error("spool_failed", error=type(error).__name__, webhooks=len(arrivals))
-            return [Stored.FAILED] * len(arrivals)
+            return None
+        failpoints.reach("after_spool")
+        self.spool_ok = True
         self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
         return [Stored.SPOOLED] * len(arrivals)
 
+    # Draining: oldest first, a part after each commit, so that nobody waits for a long spool.
+
     def _drain_if_due(self) -> None:
-        """Bring spooled webhooks into the database, oldest first; what is there already is a duplicate."""
-        if time.monotonic() < self._drain_at:
+        if not self._drain_more and time.monotonic() < self._drain_at:
             return
-        self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
         try:
-            for path, arrivals in self._spool.take():
-                for start in range(0, len(arrivals), _MOST_PER_COMMIT):
-                    self._writer.write(arrivals[start : start + _MOST_PER_COMMIT])
-                self._spool.finished(path)
-                self.database_ok = True
-                log.info("spool_drained", webhooks=len(arrivals))
-                self.after_commit()
+            self._drain_more = self._drain_part()
         except Exception as error:
-            self.database_ok = False
+            self._drain_more = self.database_ok = False
+            self._forget_draining()  # begins again: what is in the database already is a duplicate
             log.warning("spool_waits", error=type(error).__name__)
+        if not self._drain_more:
+            self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
+
+    def _drain_part(self) -> bool:
+        """Bring some spooled webhooks into the database. False when nothing is left."""
+        self._draining = self._draining or self._spool.oldest()
+        if self._draining is None:
+            return False
+        arrivals = self._draining.next(_MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT)
+        if arrivals:
+            self._write_drained(arrivals)
+            self.database_ok = True
+            self.after_commit()
+            log.info("spool_drained", webhooks=len(arrivals))
+        else:
+            drained, self._draining = self._draining, None
+            self._spool.finished(drained)
+        return True
+
+    def _write_drained(self, arrivals: list[Arrival]) -> None:
+        try:
+            self._writer.write(arrivals)
+            return
+        except Exception as error:
+            if not values_at_fault(error):
+                raise
+        for arrival in arrivals:
+            self._write_one_drained(arrival)
+
+    def _write_one_drained(self, arrival: Arrival) -> None:
+        try:
+            self._writer.write([arrival])
+            return
+        except Exception as error:
+            if not values_at_fault(error):
+                raise
+        stored = self._writer.stored_digest(arrival.id)
+        if stored is not None and arrival.digest in (stored, own_digest(stored, arrival.id)):
+            return  # its commit had succeeded, only nobody heard of it
+        arrival.id = self._storage.new_id()
+        try:
+            self._writer.write([arrival])
+        except Exception as error:
+            if not values_at_fault(error):
+                raise
+            self._spool.set_aside(arrival)
+
+    def _forget_draining(self) -> None:
+        if self._draining is not None:
+            self._draining.close()
+            self._draining = None
+
+
+def _id_taken(error: Exception) -> bool:
+    return isinstance(error, sqlite3.IntegrityError | psycopg.errors.UniqueViolation)

@@ -64,8 +64,12 @@ class Outcomes:
     def add(self, webhook: ReadWebhook) -> None:
         """Work out one webhook."""
         event = webhook.event
+        if webhook.elsewhere and not webhook.left_out:
+            self._notice(webhook, "other_address", webhook.stored.source_host)
         if event is None:
             self._done(webhook, WebhookState.UNREADABLE, webhook.unreadable)
+        elif webhook.left_out:
+            self._plain(webhook)
         elif isinstance(event, Order):
             self._order(webhook, event)
         elif isinstance(event, OrderDeleted):
@@ -276,7 +280,13 @@ class Outcomes:
 
     def _store_error(self, webhook: ReadWebhook, error: StoreError) -> None:
         if error.code.endswith("cannot_view"):
-            self.notices.append((webhook.stored.installation.id, "store_access_lost", error.code[:80]))
+            self._notice(webhook, "store_access_lost", error.code[:80])
+
+    def _notice(self, webhook: ReadWebhook, kind: str, details: str) -> None:
+        """Once for a group, however many of its webhooks say the same."""
+        notice = (webhook.stored.installation.id, kind, details)
+        if notice not in self.notices:
+            self.notices.append(notice)
 
     def _add_event(self, webhook: ReadWebhook, mapped: Conversion | Filtered) -> int:
         row = _filtered_row(mapped) if isinstance(mapped, Filtered) else self._conversion_row(webhook, mapped)

@@ -13,7 +13,9 @@ from typing import Any
 import zstandard
 from sqlalchemy import Connection, select
 
+from connector import failpoints
 from connector.core.states import Lane
+from connector.intake.other_addresses import source_host
 from connector.intake.outcomes import Outcomes
 from connector.intake.reading import ReadWebhook, StoredWebhook, event_id_of, read_stored, told_order
 from connector.logs import log
@@ -77,6 +79,7 @@ class Processor:
         with self._storage.database.write() as connection:
             claimed = self._claim_turns(connection, limit, token)
             rows = _load(connection, claimed)
+        failpoints.reach("after_claim_webhooks")
         return _Group(token, [self._read(one, rows[one.id]) for one in claimed if one.id in rows])
 
     def _claim_turns(self, connection: Connection, limit: int, token: int) -> list[Claimed]:
@@ -99,7 +102,7 @@ class Processor:
         assert installation is not None, "installations are never deleted"
         stored = StoredWebhook(
             row.id, installation, row.topic, row.received_at, stored_body(row.body, row.body_encoding),
-            claimed.lane, claimed.tries,
+            claimed.lane, claimed.tries, source_host(row.headers),
         )  # fmt: skip
         try:
             return read_stored(stored, self._storage.hash_key)
@@ -151,6 +154,7 @@ class Processor:
                     details=details,
                     now=now,
                 )
+            failpoints.reach("before_group_commit")
 
 
 def _withdraw(connection: Connection, event_id: int, storage: Storage) -> bool:
@@ -165,7 +169,7 @@ def _add_again(connection: Connection, webhooks: list[ReadWebhook], run_at: date
 
 def _load(connection: Connection, claimed: list[Claimed]) -> dict[int, Any]:
     c = _webhook.c
-    columns = (c.id, c.topic, c.received_at, c.body, c.body_encoding)
+    columns = (c.id, c.topic, c.received_at, c.headers, c.body, c.body_encoding)
     ids = [one.id for one in claimed]
     return {row.id: row for row in connection.execute(select(*columns).where(c.id.in_(ids)))}
 

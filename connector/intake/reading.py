@@ -7,6 +7,7 @@ from connector.core.consent import ConsentDecision, ConsentOutcome, decide, late
 from connector.core.mapping import Conversion, Filtered, Mapped, MappingContext, map_event
 from connector.core.store_events import ConsentChanged, ConsentStatement, Order, OrderDeleted, StoreEvent
 from connector.errors import UnreadablePayload
+from connector.intake.other_addresses import is_other_address, left_out
 from connector.platforms import PLATFORMS
 from connector.platforms.base import ReadContext, VerifiedWebhook
 from connector.storage.encryption import subject_digest
@@ -27,6 +28,7 @@ class StoredWebhook:
     body: bytes
     lane: str
     tries: int
+    source_host: str = ""  # as the store named itself when it sent this
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ class ReadWebhook:
     order_digest: bytes | None = None  # of the ledger
     order_subject: bytes | None = None  # of consent records
     visitor_subject: bytes | None = None
+    elsewhere: bool = False  # another address of the store sent it
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the owner wants nothing from that other address: then it changes nothing of the store's own."""
+        return self.elsewhere and self.stored.installation.settings.filter_other_addresses
 
 
 def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
@@ -52,6 +60,9 @@ def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
     except UnreadablePayload as error:
         return ReadWebhook(stored, None, None, error.reason)
     mapped = map_event(event, mapping_context(installation, stored.received_at))
+    elsewhere = is_other_address(stored.source_host, installation.store_url)
+    if elsewhere and installation.settings.filter_other_addresses:
+        return ReadWebhook(stored, event, left_out(mapped, stored.source_host), elsewhere=True)
     digest = order_digest(installation.id, event) if isinstance(event, Order) else None
     visitor = _visitor_id(event, mapped)
     return ReadWebhook(
@@ -61,6 +72,7 @@ def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
         order_digest=digest,
         order_subject=digest and order_subject(hash_key, digest),
         visitor_subject=(visitor and subject_digest(hash_key, "visitor", installation.id, visitor)) or None,
+        elsewhere=elsewhere,
     )
 
 

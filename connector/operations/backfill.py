@@ -12,10 +12,16 @@ from connector.operations.store_orders import Calls, StoreOrders, store_access
 from connector.storage.installations import all_installations, find_installation
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
-from connector.storage.reconciling import finish_run, last_reconciled, waiting_runs
+from connector.storage.reconciling import (
+    finish_run,
+    last_reconciled,
+    remember_time,
+    remembered_time,
+    waiting_runs,
+)
 from connector.storage.tables import Credential, ProcessHeartbeat
 
-__all__ = ["ask_after_downtime", "ask_for_all", "ask_for_one", "newest_receiver", "run_waiting"]
+__all__ = ["ask_for_all", "ask_for_one", "run_waiting", "watch_receivers"]
 
 # Webhooks of the last minutes are on their way: the store's own queue sends them late.
 GRACE = timedelta(minutes=10)
@@ -23,6 +29,9 @@ GRACE = timedelta(minutes=10)
 OVERLAP = timedelta(hours=1)
 FURTHEST = timedelta(days=7)  # TikTok takes nothing older
 RECEIVERS = ("serve", "receive")
+# Receivers are heard of every five seconds; whoever watches may change within a lease's minute. What a shorter
+# downtime swallowed comes with the hourly run.
+_DOWN = timedelta(minutes=2)
 
 _credential = Credential.__table__  # type: ignore[attr-defined]
 _heartbeat = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
@@ -50,22 +59,27 @@ def ask_for_one(storage: Storage, installation_id: str, since: datetime | None, 
     return new_run(storage, installation_id, max(start, storage.now() - FURTHEST), reason)
 
 
-def newest_receiver(storage: Storage) -> datetime | None:
-    """When a process that takes webhooks was last heard of."""
-    newest = select(func.max(_heartbeat.c.seen_at)).where(_heartbeat.c.role.in_(RECEIVERS))
-    with storage.database.read() as connection:
-        return connection.execute(newest).scalar()
+def watch_receivers(storage: Storage) -> int:
+    """Ask for runs when for a while no process took webhooks. Returns how many.
 
-
-def ask_after_downtime(storage: Storage, known: datetime, newest: datetime) -> int:
-    """Nobody took webhooks between these two times: what changed meanwhile never arrived."""
+    What is remembered is when a receiver was last heard of, so that it does not matter which processes stopped,
+    this one too, and which came back.
+    """
+    heard = select(func.max(_heartbeat.c.seen_at)).where(_heartbeat.c.role.in_(RECEIVERS))
+    with storage.database.write() as connection:
+        newest, known = connection.execute(heard).scalar(), remembered_time(connection, "receivers")
+        if newest is None or newest == known:
+            return 0
+        remember_time(connection, "receivers", newest)
+    if known is None or newest - known < _DOWN:
+        return 0
     log.warning("downtime_found", seconds=int((newest - known).total_seconds()))
     return ask_for_all(storage, "downtime", known - OVERLAP)
 
 
 def run_waiting(storage: Storage, calls: Calls, sleep: Callable[[float], None], go_on: Callable[[], bool]) -> int:
-    """Do the runs that were asked for, one store after another. Returns how many were done."""
-    done = 0
+    """Do the runs that were asked for, one store after another. Returns how many were begun."""
+    begun = 0
     with storage.database.read() as connection:
         waiting = waiting_runs(connection)
     for run in waiting:
@@ -80,8 +94,8 @@ def run_waiting(storage: Storage, calls: Calls, sleep: Callable[[float], None], 
         except Exception as error:  # one store's trouble never stands before the next one's run
             log.error("reconcile_failed", installation_id=run.installation_id, fault=type(error).__name__)
             _note_fault(storage, run, f"fault:{type(error).__name__}")
-        done += 1
-    return done
+        begun += 1
+    return begun
 
 
 def _run(

@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
+from typing import Any, TypeVar
 
 from connector.core.http_values import OutgoingRequest, Reply
 from connector.outbound import Outbound
 
 __all__ = ["LoopCalls"]
 
+_Value = TypeVar("_Value")
 # A page of a hundred big orders; the guard of `Outbound` itself is for answers of unknown senders.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
@@ -29,19 +31,29 @@ class LoopCalls:
 
     def __call__(self, request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
         """Make one call and wait for it. Raises SendFailed and AddressRefused."""
-        call = self._send(request, timeout_seconds, guarded)
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+        return self.run(lambda: self._send(request, timeout_seconds, guarded))
+
+    def client(self) -> Outbound:
+        """The client of all calls; only work on the loop may use it (`run`)."""
+        return self.run(self._client)
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, _Value]]) -> _Value:
+        """Run something on the loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work(), self._loop).result()
+
+    async def _client(self) -> Outbound:
+        self._outbound = self._outbound or self._make_outbound()
+        return self._outbound
 
     async def _send(self, request: OutgoingRequest, timeout_seconds: float, guarded: bool) -> Reply:
-        outbound = self._outbound = self._outbound or self._make_outbound()
-        return await outbound.send(
+        return await (await self._client()).send(
             request, timeout_seconds=timeout_seconds, guarded=guarded, max_answer_bytes=MAX_ANSWER_BYTES
         )
 
     def stop(self) -> None:
         """Close every connection and stop. No call may be on its way."""
         if self._outbound is not None:
-            asyncio.run_coroutine_threadsafe(self._outbound.close(), self._loop).result()
+            self.run(self._outbound.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -25,7 +25,7 @@ from connector.storage.arrivals import Arrival, ArrivalWriter, digest_of
 from connector.storage.installations import InstallationRecord
 from connector.storage.known import order_digest
 from connector.storage.opening import Storage
-from connector.storage.reconciling import Standing, add_run, change_run, finish_run, order_standings
+from connector.storage.reconciling import Standing, add_run, finish_run, order_standings
 from connector.storage.tables import WebhookWork
 
 __all__ = ["new_run", "reconcile", "run_reconcile"]
@@ -58,7 +58,7 @@ def reconcile(
 
 
 def new_run(storage: Storage, installation_id: str, since: datetime, reason: str, *, state: str = "asked") -> int:
-    """Write down that a run is wanted; the periodic tasks do it. Returns its number."""
+    """Write down that a run is wanted; as `asked` the periodic tasks do it. Returns its number."""
     run_id, now = storage.new_id(), storage.now()
     with storage.database.write() as connection:
         add_run(
@@ -109,9 +109,7 @@ def run_reconcile(
 
 def _note_fault(storage: Storage, run_id: int, refused: StoreRefused) -> None:
     with storage.database.write() as connection:
-        if refused.kind == "stopped":
-            change_run(connection, run_id, state="asked")
-        else:
+        if refused.kind != "stopped":
             finish_run(connection, run_id, now=storage.now(), fault=refused.kind)
 
 

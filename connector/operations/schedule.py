@@ -23,9 +23,9 @@ from connector.storage.tables_reconcile import MaintenanceTask
 
 __all__ = ["Schedule", "ScheduleThread", "Task", "Turn"]
 
-LEADER = "leader"
 LEASE = timedelta(seconds=60)
-ROUND_SECONDS = 5.0
+ROUND_SECONDS = 2.0
+_REMEMBERED = timedelta(minutes=1)  # tasks that come more often keep their times in memory only
 _table = MaintenanceTask.__table__  # type: ignore[attr-defined]
 
 
@@ -47,7 +47,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to be done each `every`. What `run` returns is kept as its last result, when it is not empty."""
+    """Something to be done each `every`; what `run` returns is kept as its last result."""
 
     name: str
     every: timedelta
@@ -55,11 +55,17 @@ class Task:
 
 
 class Schedule:
-    """The tasks of one process. `run_round` is all there is to it; a thread calls it every few seconds."""
+    """Tasks that one process at a time does, one after another. `name` is the lease's: groups do not wait for
+    each other. `run_round` is all there is to it; a thread calls it every few seconds.
+    """
 
-    def __init__(self, storage: Storage, tasks: Sequence[Task], *, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, storage: Storage, name: str, tasks: Sequence[Task], *, stop: threading.Event | None = None
+    ) -> None:
         self._storage = storage
+        self._lease = f"lease:{name}"[:40]
         self._tasks = tasks
+        self._recent: dict[str, datetime | None] = {}
         self._stop = stop or threading.Event()
         self._holder = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._renew_at: datetime | None = None
@@ -68,8 +74,7 @@ class Schedule:
         """Run what is due, if the lease is ours. Returns the names of the tasks that ran."""
         if not self.lead():
             return []
-        started = self._started()
-        ran = []
+        started, ran = self._started(), []
         for task in self._tasks:
             now, last = self._storage.now(), started.get(task.name)
             if last is not None and now < last + task.every:
@@ -91,7 +96,13 @@ class Schedule:
     def _take(self, now: datetime) -> bool:
         """One statement decides: insert the row, or change it when it is ours or its lease has run out."""
         dialect = sqlite if self._storage.database.is_sqlite else postgresql
-        row = {"name": LEADER, "holder": self._holder, "lease_until": now + LEASE, "started_at": now, "result": ""}
+        row = {
+            "name": self._lease,
+            "holder": self._holder,
+            "lease_until": now + LEASE,
+            "started_at": now,
+            "result": "",
+        }
         statement: Any = dialect.insert(_table).values(row)
         statement = statement.on_conflict_do_update(
             index_elements=[_table.c.name],
@@ -103,7 +114,7 @@ class Schedule:
 
     def release(self) -> None:
         """Let another process lead at once; at the stop."""
-        mine = (_table.c.name == LEADER, _table.c.holder == self._holder)
+        mine = (_table.c.name == self._lease, _table.c.holder == self._holder)
         with self._storage.database.write() as connection:
             connection.execute(update(_table).where(*mine).values(lease_until=self._storage.now()))
         self._renew_at = None
@@ -115,18 +126,21 @@ class Schedule:
             }
 
     def _run(self, task: Task, now: datetime) -> None:
-        self._note(task.name, started_at=now)
+        self._note(task, started_at=now)
         try:
             found = task.run(Turn(self, self._stop))
             result = "" if found is None else str(found)
         except Exception as error:
             log.error("task_failed", task=task.name, error=type(error).__name__, exc_info=error)
             result = f"fault:{type(error).__name__}"
-        self._note(task.name, finished_at=self._storage.now(), result=result[:80])
+        self._note(task, finished_at=self._storage.now(), result=result[:80])
 
-    def _note(self, name: str, **values: Any) -> None:
+    def _note(self, task: Task, **values: Any) -> None:
+        if task.every < _REMEMBERED:
+            self._recent[task.name] = values.get("started_at", self._recent.get(task.name))
+            return
         dialect = sqlite if self._storage.database.is_sqlite else postgresql
-        row = {"name": name, "holder": self._holder, "result": "", **values}
+        row = {"name": task.name, "holder": self._holder, "result": "", **values}
         statement: Any = dialect.insert(_table).values(row)
         statement = statement.on_conflict_do_update(
             index_elements=[_table.c.name], set_={"holder": self._holder, **values}
@@ -138,19 +152,25 @@ class Schedule:
 class ScheduleThread:
     """Runs a schedule until stopped."""
 
-    def __init__(self, storage: Storage, tasks: Sequence[Task], round_seconds: float = ROUND_SECONDS) -> None:
+    def __init__(
+        self, storage: Storage, name: str, tasks: Sequence[Task], round_seconds: float = ROUND_SECONDS
+    ) -> None:
         self._stop = threading.Event()
-        self.schedule = Schedule(storage, tasks, stop=self._stop)
+        self.schedule = Schedule(storage, name, tasks, stop=self._stop)
         self._round_seconds = round_seconds
-        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.last_round = time.monotonic()
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Let the task in hand come to its next halt; does not wait."""
+        self._stop.set()
+
     def stop(self) -> None:
-        """Let the task in hand come to its next halt, then stop and give the lease back."""
+        """Wait for that; the lease is given back."""
         self._stop.set()
         self._thread.join()
 

@@ -9,11 +9,12 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup
 
-__all__ = ["Series", "bar_chart", "line_chart"]
+__all__ = ["NARROW", "WIDE", "Series", "bar_chart", "line_chart"]
 
-WIDTH, HEIGHT = 640, 220
+HEIGHT = 230
+WIDE, NARROW = 960, 480  # in the units of the text, so that it looks alike in both
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 26
-_PLOT_WIDTH, _PLOT_HEIGHT = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+_PLOT_HEIGHT = HEIGHT - _TOP - _BOTTOM
 _MOST_LABELS = 7
 _LINES = 4
 
@@ -27,20 +28,20 @@ class Series:
     style: str
 
 
-def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series]) -> Markup:
+def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, width: int = WIDE) -> Markup:
     """Stacked bars, one per label. Each bar's tooltip names its numbers."""
     totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
     top = _round_up(max(totals, default=0.0))
-    step = _PLOT_WIDTH / max(len(labels), 1)
+    step = _step(labels, width)
     bars = Markup("").join(_bar(at, label, series, top, step) for at, label in enumerate(labels))
-    return _picture(title, labels, top, bars)
+    return _picture(title, labels, top, bars, width)
 
 
-def line_chart(title: str, labels: Sequence[str], series: Sequence[Series]) -> Markup:
+def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, width: int = WIDE) -> Markup:
     """One line per series, with a dot and a tooltip per label."""
     top = _round_up(max((value for one in series for value in one.values), default=0.0))
-    lines = Markup("").join(_line(one, labels, top) for one in series)
-    return _picture(title, labels, top, lines)
+    lines = Markup("").join(_line(one, labels, top, width) for one in series)
+    return _picture(title, labels, top, lines, width)
 
 
 def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float) -> Markup:
@@ -63,8 +64,8 @@ def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float)
     return Markup("<g>{}{}{}</g>").format(tooltip, hit, Markup("").join(parts))
 
 
-def _line(one: Series, labels: Sequence[str], top: float) -> Markup:
-    step = _PLOT_WIDTH / max(len(labels), 1)
+def _line(one: Series, labels: Sequence[str], top: float, width: int) -> Markup:
+    step = _step(labels, width)
     points = [
         (_LEFT + (at + 0.5) * step, _TOP + _PLOT_HEIGHT - value / top * _PLOT_HEIGHT)
         for at, value in enumerate(one.values)
@@ -79,26 +80,40 @@ def _line(one: Series, labels: Sequence[str], top: float) -> Markup:
     return Markup('<polyline class="chart-line {}" points="{}"/>{}').format(one.style, path, dots)
 
 
-def _picture(title: str, labels: Sequence[str], top: float, inside: Markup) -> Markup:
+def _step(labels: Sequence[str], width: int) -> float:
+    return (width - _LEFT - _RIGHT) / max(len(labels), 1)
+
+
+def _picture(title: str, labels: Sequence[str], top: float, inside: Markup, width: int) -> Markup:
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}{}{}</svg>'
-    ).format(WIDTH, HEIGHT, title, title, _scale(top), inside, _days(labels))
+        '<div class="chart-scroll"><svg class="chart{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        "<title>{}</title>{}{}{}</svg></div>"
+    ).format(
+        " chart-wide" if width == WIDE else "",
+        width,
+        HEIGHT,
+        title,
+        title,
+        _scale(top, width),
+        inside,
+        _days(labels, width),
+    )
 
 
-def _scale(top: float) -> Markup:
+def _scale(top: float, width: int) -> Markup:
     rows = []
     for number in range(_LINES + 1):
         y = _TOP + _PLOT_HEIGHT - number / _LINES * _PLOT_HEIGHT
         rows.append(
             Markup('<line class="chart-grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}">{}</text>').format(
-                _LEFT, WIDTH - _RIGHT, _n(y), _n(y), _LEFT - 6, _n(y + 4), _short(top * number / _LINES)
+                _LEFT, width - _RIGHT, _n(y), _n(y), _LEFT - 6, _n(y + 4), _short(top * number / _LINES)
             )
         )
     return Markup('<g class="chart-scale">{}</g>').format(Markup("").join(rows))
 
 
-def _days(labels: Sequence[str]) -> Markup:
-    step = _PLOT_WIDTH / max(len(labels), 1)
+def _days(labels: Sequence[str], width: int) -> Markup:
+    step = _step(labels, width)
     every = ceil(len(labels) / _MOST_LABELS) or 1
     shown = (
         Markup('<text x="{}" y="{}">{}</text>').format(_n(_LEFT + (at + 0.5) * step), HEIGHT - 8, label)

@@ -5,17 +5,21 @@ This is the hottest write of the program, so it speaks to the drivers directly. 
 
 import hashlib
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import psycopg
+from sqlalchemy import text
 from sqlalchemy.pool import PoolProxiedConnection
 
+from connector import failpoints
 from connector.storage.engine import Database
 
-__all__ = ["Arrival", "ArrivalWriter", "digest_of"]
+__all__ = ["Arrival", "ArrivalWriter", "DatabaseBusy", "digest_of", "values_at_fault"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,6 +40,16 @@ _SQLITE_ROWS = {
     _SQLITE_WEBHOOK: "(?, ?, ?, ?, ?, ?, ?, ?, 'raw', 'received', '')",
     _SQLITE_WORK: "(?, ?, ?, ?, 0, 0)",
 }
+_DIGEST = text("SELECT digest FROM webhook WHERE id = :id")
+# What a driver says when the values are at fault. A missing partition is an IntegrityError too, but can be mended.
+_VALUES_AT_FAULT = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    psycopg.errors.UniqueViolation,
+    psycopg.DataError,
+    UnicodeError,
+    OverflowError,
+)
 _POSTGRES_KEY = (
     "INSERT INTO webhook_key (digest, webhook_id, copies)"
     " SELECT d, w, 0 FROM unnest(%s::bytea[], %s::bigint[]) AS t(d, w)"
@@ -71,11 +85,25 @@ class Arrival:
     lane: str = "fresh"
 
 
-class ArrivalWriter:
-    """Writes groups of arrivals over a connection of its own. For one thread."""
+def values_at_fault(error: Exception) -> bool:
+    """Whether the same write would fail for ever; otherwise it may succeed when the database is back."""
+    return isinstance(error, _VALUES_AT_FAULT)
 
-    def __init__(self, database: Database) -> None:
+
+class DatabaseBusy(Exception):
+    """Another writer of this process kept the database for too long."""
+
+
+class ArrivalWriter:
+    """Writes groups of arrivals over a connection of its own. For one thread.
+
+    `patience_seconds` is how long it waits for another writer, in this process or in another, before it raises:
+    a sender waits at the other end.
+    """
+
+    def __init__(self, database: Database, patience_seconds: float = 2.5) -> None:
         self._database = database
+        self._patience = patience_seconds
         self._holder: PoolProxiedConnection | None = None
 
     def write(self, arrivals: Sequence[Arrival]) -> list[int | None]:
@@ -83,14 +111,40 @@ class ArrivalWriter:
         one that is known. Raises whatever the database raises; then nothing is written.
         """
         try:
-            holder = self._holder = self._holder or self._database.engine.raw_connection()
+            holder = self._holder = self._holder or self._connected()
             if self._database.is_sqlite:
-                with self._database.write_lock:
-                    return _write_sqlite(holder.driver_connection, arrivals)
+                return self._write_alone(holder.driver_connection, arrivals)
             return _write_postgres(holder.driver_connection, arrivals)
         except Exception:
             self._forget()
             raise
+
+    def stored_digest(self, row_id: int) -> bytes | None:
+        """The digest of the webhook with that id; a commit can succeed and its news be lost."""
+        with self._database.read() as connection:
+            found = connection.execute(_DIGEST, {"id": row_id}).scalar()
+            return None if found is None else bytes(found)
+
+    def _connected(self) -> PoolProxiedConnection:
+        holder = self._database.engine.raw_connection()
+        connection: Any = holder.driver_connection
+        milliseconds = int(self._patience * 1000)
+        if self._database.is_sqlite:
+            connection.execute(f"PRAGMA busy_timeout={milliseconds}")
+        else:
+            connection.execute(f"SET lock_timeout = {milliseconds}")
+            connection.execute(f"SET statement_timeout = {milliseconds * 2}")
+            connection.commit()
+        return holder
+
+    def _write_alone(self, connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
+        lock = self._database.write_lock
+        if not lock.acquire(timeout=self._patience):
+            raise DatabaseBusy
+        try:
+            return _write_sqlite(connection, arrivals)
+        finally:
+            lock.release()
 
     def _forget(self) -> None:
         """A connection that failed may be broken: the next group gets a new one."""
@@ -100,15 +154,14 @@ class ArrivalWriter:
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._holder is not None:
-            self._holder.close()
-            self._holder = None
+        self._forget()  # its time-outs are not those of the pool
 
 
 def _write_sqlite(connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         repeats = _sqlite_rows(connection, arrivals)
+        failpoints.reach("after_insert")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -120,6 +173,7 @@ def _write_sqlite(connection: Any, arrivals: Sequence[Arrival]) -> list[int | No
 def _write_postgres(connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
     with connection.transaction():
         repeats = _postgres_rows(connection, arrivals)
+        failpoints.reach("after_insert")
     connection.commit()
     return repeats
 

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from connector.storage.engine import Database
 
-__all__ = ["alembic_config", "is_empty", "migrate", "pending_revision"]
+__all__ = ["alembic_config", "is_empty", "known_revision", "migrate", "pending_revision"]
 
 
 def migrations_folder() -> Path:
@@ -44,3 +44,11 @@ def pending_revision(database: Database) -> str | None:
 def migrate(database: Database, revision: str = "head") -> None:
     """Bring the schema to a revision, by default the newest. Safe to run from several processes at once."""
     command.upgrade(alembic_config(database), revision)
+
+
+def known_revision(database: Database) -> bool:
+    """Whether the database stands at a revision that this version has; an empty one does too."""
+    script = ScriptDirectory.from_config(alembic_config(database))
+    with database.engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present is None or present in {revision.revision for revision in script.walk_revisions()}

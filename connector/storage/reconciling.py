@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, text, update
 
 from connector.storage.tables import Event, OrderLedger
-from connector.storage.tables_reconcile import ReconcileRun
+from connector.storage.tables_reconcile import MaintenanceTask, ReconcileRun
 
 __all__ = [
     "Standing",
@@ -18,12 +18,15 @@ __all__ = [
     "last_reconciled",
     "last_runs",
     "order_standings",
+    "remember_time",
+    "remembered_time",
     "waiting_runs",
 ]
 
 _run = ReconcileRun.__table__  # type: ignore[attr-defined]
 _ledger = OrderLedger.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]
+_task = MaintenanceTask.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,9 @@ def finish_run(connection: Connection, row_id: int, *, now: datetime, fault: str
 
 
 def waiting_runs(connection: Connection, limit: int = 100) -> list[Row[Any]]:
-    """Runs that were asked for, oldest first, and those that a process left unfinished."""
-    waits = (_run.c.state == "asked") | (_run.c.state == "running")
-    return list(connection.execute(select(_run).where(waits).order_by(_run.c.id).limit(limit)))
+    """Runs that were asked for, oldest first. One that its process left unfinished is still among them."""
+    # The literal, not a parameter: only so does the partial index serve.
+    return list(connection.execute(select(_run).where(text("state = 'asked'")).order_by(_run.c.id).limit(limit)))
 
 
 def last_reconciled(connection: Connection, installation_ids: Iterable[str]) -> dict[str, datetime]:
@@ -99,6 +102,17 @@ def last_runs(connection: Connection, installation_id: str, limit: int = 20) -> 
     """The newest runs of one installation, for pages."""
     mine = select(_run).where(_run.c.installation_id == installation_id)
     return list(connection.execute(mine.order_by(_run.c.id.desc()).limit(limit)))
+
+
+def remembered_time(connection: Connection, name: str) -> datetime | None:
+    """A time that periodic tasks keep under that name."""
+    return connection.execute(select(_task.c.finished_at).where(_task.c.name == name)).scalar()
+
+
+def remember_time(connection: Connection, name: str, at: datetime) -> None:
+    """Keep it."""
+    if connection.execute(update(_task).where(_task.c.name == name).values(finished_at=at)).rowcount == 0:
+        connection.execute(insert(_task), {"name": name, "finished_at": at})
 
 
 def _parts(values: Sequence[Any], size: int = 200) -> Iterable[Sequence[Any]]:

@@ -2,8 +2,8 @@
 
 A record is `magic | length | CRC-32 of the payload | payload`; the payload is a JSON line about the webhook,
 a newline, and the body byte for byte. A record that a crash cut short fails its length or its checksum and ends
-the file. Each process appends to a file of its own and holds a lock on it; files whose owner is gone are drained
-by whoever comes next.
+the file. Each process appends to files of its own, named by their time, and holds a lock on the open one; files
+whose owner is gone are drained by whoever comes next.
 """
 
 import fcntl
@@ -11,21 +11,27 @@ import hashlib
 import os
 import secrets
 import struct
+import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import orjson
 
+from connector.logs import log
 from connector.storage.arrivals import Arrival
 
-__all__ = ["Spool", "read_records", "write_record"]
+__all__ = ["Spool", "SpoolFile", "own_digest", "read_records", "write_record"]
 
 _HEAD = struct.Struct(">4sII")
 _MAGIC = b"WHSP"
 _SUFFIX = ".spool"
+_NEW = ".new"  # has no lock yet
+_DAMAGED = ".damaged"
+_LARGEST_FILE = 64 * 1024 * 1024
 
 
 def write_record(arrival: Arrival) -> bytes:
@@ -46,11 +52,12 @@ def write_record(arrival: Arrival) -> bytes:
 
 
 def read_records(file: IO[bytes]) -> Iterator[Arrival]:
-    """Webhooks of a spool file in order, up to its end or to the first damaged record."""
-    while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        magic, length, checksum = _HEAD.unpack(head)
-        payload = file.read(length) if magic == _MAGIC else b""
-        if len(payload) != length or zlib.crc32(payload) != checksum:
+    """Webhooks of a spool file in order, up to its end or to the first damaged record; there the file then stands."""
+    while True:
+        start = file.tell()
+        payload = _payload(file)
+        if payload is None:
+            file.seek(start)
             return
         about, _, body = payload.partition(b"\n")
         values = orjson.loads(about)
@@ -59,78 +66,193 @@ def read_records(file: IO[bytes]) -> Iterator[Arrival]:
         yield Arrival(body=body, **values)
 
 
+def _payload(file: IO[bytes]) -> bytes | None:
+    head = file.read(_HEAD.size)
+    if len(head) != _HEAD.size:
+        return None
+    magic, length, checksum = _HEAD.unpack(head)
+    payload = file.read(length) if magic == _MAGIC else b""
+    return payload if magic == _MAGIC and len(payload) == length and zlib.crc32(payload) == checksum else None
+
+
+def own_digest(digest: bytes, row_id: int) -> bytes:
+    """The key of one arrival alone, whatever its body."""
+    return hashlib.sha256(digest + row_id.to_bytes(8, "big")).digest()[:16]
+
+
 def _once(arrival: Arrival) -> Arrival:
     """Draining can be cut short and begin again: a body that is never deduplicated gets a key of its own."""
     if not arrival.deduplicate:
-        arrival.digest = hashlib.sha256(arrival.digest + arrival.id.to_bytes(8, "big")).digest()[:16]
+        arrival.digest = own_digest(arrival.digest, arrival.id)
         arrival.deduplicate = True
     return arrival
 
 
-class Spool:
-    """The spool folder of one data directory, from one process. Not for several threads at once."""
+class SpoolFile:
+    """One file that is being drained: its webhooks in order, read as they are asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self._file = file
+        self._records = map(_once, read_records(file))
+
+    def next(self, most: int, most_bytes: int) -> list[Arrival]:
+        """The next webhooks; none at the end."""
+        taken: list[Arrival] = []
+        size = 0
+        while len(taken) < most and size < most_bytes:
+            arrival = next(self._records, None)
+            if arrival is None:
+                break
+            taken.append(arrival)
+            size += len(arrival.body)
+        return taken
+
+    def has_more(self) -> bool:
+        """Whether another record's beginning stands behind the damaged one: then this is no write cut short."""
+        rest = self._file.read()
+        return _MAGIC in rest[1:]
+
+    def close(self) -> None:
+        """Let go of it; undrained it stays."""
+        self._file.close()
+
+
+class Spool:
+    """The spool folder of one data directory, from one process. Not for several threads at once.
+
+    `sync` waits for the disk; tests give one that fails.
+    """
+
+    def __init__(self, folder: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
         self.folder = folder
+        self._sync = sync
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
 
     def append(self, arrivals: Sequence[Arrival]) -> None:
-        """Write them and wait for the disk. Raises OSError when that fails; a half-written tail is cut off."""
-        file = self._file or self._open()
+        """Write them and wait for the disk. Raises OSError when that fails, in the open file and in a new one.
+
+        After a failed fsync the system may drop what it could not write and call the next fsync of the same file a
+        success, so a file that failed is never written to again.
+        """
+        records = b"".join(map(write_record, arrivals))
+        if self._file is not None and self._file.tell() < _LARGEST_FILE:
+            try:
+                self._write(self._file, records)
+                return
+            except OSError as error:
+                log.warning("spool_file_given_up", error=type(error).__name__)
+        self._close()
+        self._write(self._open(), records)
+
+    def _write(self, file: IO[bytes], records: bytes) -> None:
         start = file.tell()
         try:
-            file.write(b"".join(map(write_record, arrivals)))
-            file.flush()
-            os.fsync(file.fileno())
+            _write_all(file, records)
+            self._sync(file.fileno())
         except OSError:
-            file.seek(start)
-            file.truncate()
+            with suppress(OSError):  # a torn tail is recognised as well; this only saves its place
+                file.truncate(start)
+            self._close()
             raise
 
     def _open(self) -> IO[bytes]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
-        file = path.open("xb", buffering=0)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        folder = os.open(self.folder, os.O_RDONLY)
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._sync_folder(self.folder.parent)
+        # Under its final name only when it is locked: an unlocked file is anybody's to drain and remove.
+        path = self.folder / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        new = path.with_suffix(_NEW)
+        file = os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            new.rename(path)
+            self._sync_folder(self.folder)
+        except OSError:
+            file.close()
+            for each in (new, path):
+                each.unlink(missing_ok=True)
+            raise
         self._file, self._path = file, path
         return file
 
+    def _sync_folder(self, path: Path) -> None:
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            self._sync(folder)
+        finally:
+            os.close(folder)
+
     def waiting(self) -> bool:
-        """Whether any file of this folder waits to be drained."""
-        return any(self._files())
+        """Whether anything of this folder waits to be drained."""
+        return any(_size(path) for path in self._files())
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        return sorted(self.folder.glob(f"*{_SUFFIX}"))
 
-    def take(self) -> Iterator[tuple[Path, list[Arrival]]]:
-        """Files that are nobody's or our own, oldest first, each with its webhooks. `finished` removes one."""
+    def oldest(self) -> "SpoolFile | None":
+        """The oldest file that is nobody's or our own; give it to `finished`, or close it and ask again later."""
         self._close()
         for path in self._files():
-            with path.open("rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue  # its writer lives
-                yield path, [_once(arrival) for arrival in read_records(file)]
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue  # drained by another process this moment
+            if _locked(file) and path.exists():
+                return SpoolFile(path, file)
+            file.close()
+        return None
 
-    def finished(self, path: Path) -> None:
-        """All of that file is in the database."""
-        path.unlink(missing_ok=True)
+    def finished(self, drained: SpoolFile) -> None:
+        """All of that file is in the database. One that is damaged in its middle is kept aside."""
+        if drained.has_more():
+            log.error("spool_file_damaged", file=drained.path.name)
+            drained.path.rename(drained.path.with_suffix(_DAMAGED))
+        else:
+            drained.path.unlink(missing_ok=True)
+        drained.close()
+
+    def set_aside(self, arrival: Arrival) -> None:
+        """Keep one webhook that no database takes, where nothing drains it again. Raises OSError."""
+        path = self.folder / f"{arrival.id:020d}-{secrets.token_hex(4)}{_DAMAGED}"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
+            _write_all(file, write_record(arrival))
+            self._sync(file.fileno())
+        log.error("webhook_set_aside", webhook_id=arrival.id, file=path.name)
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        file, path = self._file, self._path
         self._file = self._path = None
+        if file is None or path is None:
+            return
+        if _size(path) == 0:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.close()
 
     def close(self) -> None:
         """Let go of our file; an empty one is removed."""
-        path = self._path
         self._close()
-        if path is not None and path.exists() and path.stat().st_size == 0:
-            path.unlink()
+
+
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    """A full disk can take a part and say so only by the number: go on until it says no."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False  # its writer lives
+    return True

@@ -12,7 +12,7 @@ __all__ = ["HousekeepingCursor", "MaintenanceTask", "ReconcileRun"]
 
 
 class ReconcileRun(SQLModel, table=True):
-    """One comparison of a store's orders with what arrived. `state`: asked, running, done, failed."""
+    """One comparison of a store's orders with what arrived. `state`: asked, running (a command's), done, failed."""
 
     __tablename__ = "reconcile_run"
     __table_args__ = (Index("reconcile_run_of_installation", "installation_id", "id"),)
@@ -56,6 +56,6 @@ class HousekeepingCursor(SQLModel, table=True):
 
 
 # Few rows wait at any time, however long the history.
-_WAITS = "state = 'asked' OR state = 'running'"
+_WAITS = "state = 'asked'"
 _run: Any = ReconcileRun.__table__  # type: ignore[attr-defined]
 Index("reconcile_run_waiting", _run.c.id, sqlite_where=text(_WAITS), postgresql_where=text(_WAITS))

@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_WAITS = sa.text("state = 'asked' OR state = 'running'")
+_WAITS = sa.text("state = 'asked'")
 
 
 def _text(name: str, length: int) -> sa.Column:

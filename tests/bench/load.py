@@ -16,12 +16,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import cast
 
 from tests.bench.workload import ORDER, Template, requests
 
 __all__ = ["LoadResult", "LoadSpec", "prepared_load"]
 
 _MOST_BYTES = 600_000_000  # of prepared requests
+_MOST_SECONDS = 600.0  # that answers are waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,7 @@ class _Client(asyncio.Protocol):
         self._left = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self._send()
 
     def _send(self) -> None:
@@ -203,7 +204,7 @@ async def _closed(run: _Run) -> None:
     run.open = run.spec.connections
     for _ in range(run.spec.connections):
         await _connect(run, next(_PORTS))
-    await run.done
+    await asyncio.wait_for(run.done, _MOST_SECONDS)
 
 
 class _Paced(asyncio.Protocol):
@@ -215,8 +216,7 @@ class _Paced(asyncio.Protocol):
         self._sent_at = time.perf_counter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(self._request)
+        cast(asyncio.Transport, transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._answer += data

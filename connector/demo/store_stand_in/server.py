@@ -36,6 +36,7 @@ class StandInStore(StoreState):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         self.port = listener.getsockname()[1]
+        self.source = f"{self.url}/"
         app = Starlette(routes=[*rest_routes(self, lambda: self.url), *page_routes(self, lambda: self.url)])
         config = uvicorn.Config(
             app,

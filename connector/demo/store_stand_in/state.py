@@ -76,6 +76,7 @@ class StoreState:
     plugin_conflicts: list[dict[str, str]] = field(default_factory=list)
     active_plugins: list[dict[str, str]] = field(default_factory=list)
     currency: str = "EUR"
+    source: str = "http://stand-in.store/"  # how its webhooks name it; the server puts its own address here
     gmt_offset_hours: int = 0
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -186,7 +187,7 @@ class StoreState:
         return {
             "Content-Type": "application/json",
             "Connection": "close",
-            "X-WC-Webhook-Source": "http://stand-in.store/",
+            "X-WC-Webhook-Source": self.source,
             "X-WC-Webhook-Topic": webhook.topic,
             "X-WC-Webhook-Resource": resource,
             "X-WC-Webhook-Event": event,

@@ -14,7 +14,7 @@ from connector.install.owner.showing import show
 from connector.install.site import Site
 from connector.install.stores import known_store
 from connector.install.subscriptions import subscriptions_of
-from connector.pages.charts import Series, bar_chart, line_chart
+from connector.pages.charts import NARROW, Series, bar_chart, line_chart
 from connector.pages.forms import Form
 from connector.pages.translating import Translator
 from connector.storage.notices import open_notices
@@ -98,7 +98,9 @@ def _charts(translate: Translator, found: Figures) -> dict[str, object]:
     return {
         "counts": bar_chart(translate("owner.overview.events_chart"), labels, counts),
         "count_series": counts,
-        "values": line_chart(translate("owner.overview.value_chart"), labels, values) if values else None,
+        "values": line_chart(translate("owner.overview.value_chart"), labels, values, width=NARROW)
+        if values
+        else None,
         "value_series": values,
     }
 

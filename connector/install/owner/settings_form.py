@@ -17,7 +17,7 @@ from connector.pages.forms import Form
 __all__ = ["CHOICES", "EVENTS", "STATUSES", "custom_event_lines", "extra_statuses", "read_settings"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "consent_policy": tuple(ConsentPolicy),
+    "consent_policy": (ConsentPolicy.BY_REGION, ConsentPolicy.REQUIRED, ConsentPolicy.OPT_OUT),
     "value_basis": tuple(ValueBasis),
     "content_id": tuple(ContentIdSource),
     "purchase_event": tuple(PurchaseName),

@@ -133,7 +133,7 @@ class PluginStatus:
 
 def system_status() -> Call:
     """Versions, currency, active plugins."""
-    return Call("GET", "/wc/v3/system_status")
+    return Call("GET", "/wc/v3/system_status", {"_fields": "environment,settings,active_plugins"})
 
 
 def read_system_status(reply: Reply) -> SystemStatus | StoreFault:

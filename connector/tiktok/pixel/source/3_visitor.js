@@ -2,73 +2,48 @@
  * The visitor's cookie. It exists only where consent was given or is not required.
  */
 
-/** What the cookie held when the page was opened. */
-let stored = {};
-
-/** Whether the cookie is there, as far as this tab knows. */
-let isKept;
+/** What the cookie held when it was last read or written. */
+let stored;
 
 let visitor;
-let clickId;
-
-const findClickId = (address) => (/[?&]ttclid=([\w.~-]{1,600})(&|#|$)/.exec(address) || [])[1];
+let ttclid;
 
 const readVisitor = () => {
-  const referrer = doc.referrer;
-  const isOwn = referrer.split('/')[2] == location.host;
+  const { referrer } = doc;
+  const [page] = referrer.split('?');
+  const isOwn = page.startsWith(location.origin + '/');
+  const [, found] = /[?&]ttclid=([\w.~-]{1,600})/.exec(`${location.search}&${/tiktok\.com\//.test(page) && referrer}`) || [];
   visitor = stored.visitor;
-  clickId =
-    findClickId(location.search) ||
-    (/^https?:\/\/([\w-]+\.)*tiktok\.com\//.test(referrer) && findClickId(referrer)) ||
-    stored.ttclid ||
-    readCookie('ttclid');
-  if (session.ref === undefined) {
-    session.ref = (isOwn ? stored.ref : referrer.split(/[?#]/)[0].slice(0, 300)) || '';
-  }
+  ttclid = found || stored.ttclid || readCookie('ttclid');
+  session.ref = session.ref || (isOwn ? stored.ref : page.slice(0, 200));
 };
 
-/** This page without what could open an order or name a person: path, click id, campaign. */
-const pageAddress = () => {
-  const isOrderPage = /^(check|order|account)/.test(config.page);
-  const page = location.origin + (isOrderPage ? location.pathname.replace(/\/\d+\/?$/, '/') : location.pathname);
-  const kept = location.search.slice(1).split('&').filter((pair) => /^(ttclid|utm_\w+)=/.test(pair));
-  const whole = [page, ...(kept[0] ? [kept.join('&')] : [])].join('?');
-  return whole.length > 900 ? page.slice(0, 900) : whole;
-};
+/** The page is told without its query: that could open an order. */
+const traits = () => ({
+  visitor,
+  ref: session.ref,
+  ttclid,
+  ttp: readCookie('_ttp'),
+  page: location.href.split(/[?#]/)[0].slice(0, 300),
+});
 
-/** The choice as the cookie holds it. */
-const statement = () => ({ v: 1, consent: current.status, at: current.at, source: current.source, gpc: !!gpc });
-
-const traits = () => ({ visitor, ttclid: clickId || undefined, ttp: readCookie('_ttp'), page: pageAddress() });
-
+/** Writes the cookie as far as the choice allows; after a refusal only the refusal, where that may be kept. */
 const saveCookie = () => {
-  visitor = visitor || mint();
-  const content = Object.assign(statement(), traits(), { ref: session.ref });
-  if (encodeURIComponent(JSON.stringify(content)).length > 2000) {
-    content.page = content.ref = undefined;
+  const { status, at, source } = current;
+  const isAllowed = permits(current);
+  if (isAllowed || required === false) {
+    stored = assign({ v: 1, consent: status, at, source, gpc }, isAllowed && traits());
+    writeJson(NAME, stored);
+    keepSession();
+  } else {
+    stored = {};
+    writeJson(NAME);
+    sessionStorage.removeItem(NAME);
   }
-  writeCookie(NAME, JSON.stringify(content), DAYS_180);
-  isKept = true;
-  keepSession();
-};
-
-/** After a refusal: nothing is left but, where it may be kept, the refusal itself. */
-const clearCookie = () => {
-  if (required === false) {
-    writeCookie(NAME, JSON.stringify(statement()), DAYS_180);
-  } else if (isKept) {
-    writeCookie(NAME, '', 0);
-    safely(() => sessionStorage.removeItem(NAME))();
-  }
-  isKept = required === false;
-  visitor = undefined;
 };
 
 /** Text that the connector hashes alike: the customer's id as the store told it, else the visitor's. */
 const externalId = async () => {
-  if (customer || !(root.crypto && crypto.subtle)) {
-    return customer;
-  }
-  const text = new TextEncoder().encode(`${config.publicId}:visitor:${visitor}`);
-  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', text)));
+  const text = new TextEncoder().encode(`${api.publicId}:visitor:${visitor}`);
+  return context.customer || (crypto.subtle && hex(await crypto.subtle.digest('SHA-256', text)));
 };

@@ -2,144 +2,123 @@
  * The course of a page: read, ask where needed, then act on the choice and on each change of it.
  */
 
-/** Whether consent allows; `isOn` follows when the library's queue is ready. */
-let isAllowed;
-let hasBegun;
 let hasSettled;
 
 const start = async () => {
-  const id = await externalId();
-  if (!isAllowed || isOn) {
+  const external_id = await externalId();
+  if (isOn || !permits(current)) {
     return;
   }
-  const isFirst = !isLoading;
-  if (isFirst) {
-    loadLibrary();
-  } else {
-    call('enableCookie');
-  }
   isOn = true;
+  if (!whenLoaded) {
+    whenLoaded = loadLibrary();
+    whenLoaded.then(() => {
+      isLoaded = true;
+      setTimeout(review, 1000); // by then the library has written its browser id, for our cookie and so for orders
+    });
+  }
+  if (readCookie('_tt_enable_cookie') === '0') {
+    call('enableCookie'); // an earlier withdrawal had switched it off
+  }
   if (current.status == 'granted') {
     call('grantConsent');
   }
-  if (id) {
-    call('identify', { external_id: id });
+  if (external_id) {
+    call('identify', { external_id });
   }
-  if (isFirst) {
-    call('page');
-    // The library writes its browser id some time after it came; orders are stamped from our cookie.
-    whenLoaded(() => [500, 3000].forEach((wait) => setTimeout(safely(keepVisitor), wait)));
-  }
-  waiting.splice(0).forEach((work) => safely(work)());
-  readHandover();
+  call('page');
+  flush();
 };
 
+/** Withdrawn, or not given and another tag has put our pixel there. */
 const stop = () => {
-  isOn = false;
-  if (!isLoaded && isLoading) {
-    root[queueName()].splice(0); // withdrawn before the library came: it finds the refusal only
+  if (whenLoaded && !isLoaded) {
+    root.ttq.splice(0); // withdrawn before the library came: it finds the refusal only
   }
-  call('revokeConsent');
-  call('disableCookie');
+  if (isOn || current.status == 'denied') {
+    isOn = false;
+    call('revokeConsent');
+    call('disableCookie');
+  } else {
+    call('holdConsent');
+  }
 };
 
-/** Whether the store must hear of this choice: a change, or on a checkout page one that no cookie holds. */
-const isNews = (before, { status }) => {
-  if (status == 'unknown') {
-    return false;
-  }
-  const isUnstored = status == 'denied' && required !== false && !hasSettled && before == 'unknown';
-  return isUnstored ? /^(checkout|order)/.test(config.page) : status != before;
-};
-
-/** Acts on the choice as it is now. */
-const settle = () => {
-  if (isStaff) {
-    return;
-  }
+/** Acts on the choice as it is now, and tells the store of a change. */
+const settle = async () => {
   const before = current.status;
-  current = choice();
-  isAllowed = permits(current);
-  const isToTell = isNews(before, current);
+  current = choose();
+  const { status } = current;
+  const isAllowed = permits(current);
+  // Where a refusal leaves no trace on the device it looks new on each page: it counts where an order is made.
+  const isNews = isAllowed || hasSettled || before != 'unknown' || api.checkout;
   hasSettled = true;
   if (isAllowed) {
-    saveCookie();
+    visitor = visitor || mint();
   }
-  if (isToTell) {
-    beacon('consent_changed', config.order && { order: config.order });
+  saveCookie();
+  if (status != before && status != 'unknown' && isNews) {
+    beacon('consent_changed', { order: api.order });
   }
   if (isAllowed) {
-    return start();
-  }
-  clearCookie();
-  if (isOn) {
-    stop();
-  } else if (isThere()) {
-    call(current.status == 'denied' ? 'revokeConsent' : 'holdConsent'); // our pixel, put there by another tag
+    await start();
+    await readHandover();
+  } else {
+    visitor = undefined;
+    if (isThere()) {
+      stop();
+    }
   }
 };
 
 /** Reads everything again: another tab, the back button or a consent tool may have changed it. */
-const review = async () => {
-  if (!hasBegun) {
-    return;
+const review = safely(async () => {
+  const seen = readJson(NAME);
+  if (seen.consent != stored.consent) {
+    said = {};
+    stored = seen;
+    note(seen.source, seen.consent);
   }
-  const { consent, source = 'javascript' } = parse(readCookie(NAME));
-  if (consent ? WORDS[consent] && consent != current.status : isKept) {
-    said = consent ? { [source]: consent } : {};
+  note('wp_consent_api', readCookie('wp_consent_marketing'));
+  await askStore();
+  if (!context.staff) {
+    await settle();
   }
-  readConsentApi();
-  if (mustAsk(choice())) {
-    await (asked = (!isOn && customer === null ? undefined : asked) || askStore());
-  }
-  return settle();
-};
+});
 
-/** The cookie once more, unless another tab has changed the choice. */
-const keepVisitor = () => {
-  if (isOn && parse(readCookie(NAME)).consent == current.status) {
-    saveCookie();
-  }
-};
-
-const begin = () => {
+const begin = async () => {
   const block = doc.getElementById('pixel-connector-config');
-  config = Object.assign(api, block && parse(block.textContent), INSTALLATION);
-  stored = parse(readCookie(NAME));
-  isKept = !!stored.v;
-  readSession();
-  gpc = navigator.globalPrivacyControl === true;
-  required = { required: true, opt_out: false }[config.policy];
-  if (required === undefined && session.region) {
-    required = false;
-    country = session.region;
-  }
+  assign(api, block && JSON.parse(block.textContent), INSTALLATION);
+  stored = readJson(NAME);
+  await safely(() => assign(session, JSON.parse(sessionStorage.getItem(NAME))))();
+  gpc = navigator.globalPrivacyControl;
+  required = session.region && required === null ? false : required;
   current = { status: stored.consent || 'unknown', source: stored.source, at: stored.at };
-  if (WORDS[stored.consent]) {
-    note(stored.source || 'javascript', stored.consent);
-  }
+  note(stored.source, stored.consent);
   note('javascript', api.choice);
   watchGoogle();
   readVisitor();
-  collectPageEvents();
-  hasBegun = true;
-  safely(watchPayment)();
-  safely(watchCart)();
+  collectPageEvents(api);
   listen(doc, 'wp_listen_for_consent_change', review);
-  listen(doc, 'visibilitychange', () => (doc.hidden ? keepVisitor() : review()));
-  listen(root, 'pagehide', keepVisitor);
-  listen(root, 'pageshow', (event) => event.persisted && review().then(() => readHandover()));
-  return review();
-};
-
-/** Documented: `pixelConnector.consent('granted' | 'denied')`. */
-const state = (word) => {
-  note('javascript', word);
+  listen(doc, 'visibilitychange', review);
+  listen(root, 'pageshow', review);
+  // Additions to the cart come by page load, form, AJAX, blocks or the Store API: look after every call that ends.
+  new PerformanceObserver(readHandover).observe({ type: 'resource' });
   return review();
 };
 
 if (!api.consent) {
-  api.consent = safely(state);
+  /** Documented: `pixelConnector.consent('granted' | 'denied')`. Before `begin` it is only noted. */
+  api.consent = safely((word) => {
+    note('javascript', word);
+    return current && review();
+  });
+  /** Documented: `pixelConnector.track(name, {product_id})`. */
+  api.track = safely((name, extra) => {
+    if ('AddToWishlist Subscribe Lead Contact'.includes(name)) {
+      act(() => tell(name, {}, mint(), extra || {}));
+    }
+  });
   if (doc.prerendering) {
     listen(doc, 'prerenderingchange', begin);
   } else if (doc.readyState == 'loading') {

@@ -84,7 +84,7 @@ final class ConnectorClient {
 		if ( 200 === $code || 201 === $code ) {
 			return $answer;
 		}
-		$said = $answer['message'] ?? $answer['reason'] ?? $answer['error'] ?? '';
+		$said = $answer['message'] ?? '';
 		/* translators: %d: HTTP status. */
 		$text = is_string( $said ) && '' !== $said ? sanitize_text_field( mb_substr( $said, 0, 300 ) ) : sprintf( __( 'The connector answered with status %d.', 'pixel-connector' ), $code );
 		return new \WP_Error( 'pixel_connector_refused', $text, array( 'status' => $code ) );

@@ -1,0 +1,191 @@
+"""What retention changes and removes, a few hundred rows per transaction, each found by an index.
+
+Every function does one step and tells how many rows it took; 0 means that nothing is left. Walks that leave their
+rows in place (bodies, payloads, keys) remember how far they have come.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from connector.core.states import EventState, WebhookState
+from connector.storage.engine import Database
+from connector.storage.tables import (
+    AttemptEvent,
+    ConsentRecord,
+    DeliveryAttempt,
+    Event,
+    ProcessHeartbeat,
+    RefusalCount,
+    RefusedWebhook,
+    SearchTerm,
+    Webhook,
+    WebhookKey,
+)
+from connector.storage.tables_console import ReplayJob, RollupHour
+from connector.storage.tables_reconcile import HousekeepingCursor, ReconcileRun
+
+__all__ = [
+    "STEP",
+    "expire_bodies",
+    "expire_payloads",
+    "forget_keys",
+    "forget_processes",
+    "remove_attempts",
+    "remove_consents",
+    "remove_counts",
+    "remove_events",
+    "remove_refusals",
+    "remove_replays",
+    "remove_runs",
+    "remove_terms",
+    "remove_webhooks",
+]
+
+STEP = 500
+_KEPT_AS_IT_IS = (EventState.PENDING, EventState.HELD)
+
+_webhook = Webhook.__table__  # type: ignore[attr-defined]
+_key = WebhookKey.__table__  # type: ignore[attr-defined]
+_term = SearchTerm.__table__  # type: ignore[attr-defined]
+_event = Event.__table__  # type: ignore[attr-defined]
+_attempt = DeliveryAttempt.__table__  # type: ignore[attr-defined]
+_attempt_event = AttemptEvent.__table__  # type: ignore[attr-defined]
+_consent = ConsentRecord.__table__  # type: ignore[attr-defined]
+_refused = RefusedWebhook.__table__  # type: ignore[attr-defined]
+_refusals = RefusalCount.__table__  # type: ignore[attr-defined]
+_rollups = RollupHour.__table__  # type: ignore[attr-defined]
+_replay = ReplayJob.__table__  # type: ignore[attr-defined]
+_run = ReconcileRun.__table__  # type: ignore[attr-defined]
+_process = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
+_cursor = HousekeepingCursor.__table__  # type: ignore[attr-defined]
+
+
+def expire_bodies(database: Database, below: int, step: int = STEP) -> int:
+    """Empty the bodies of webhooks with smaller ids; the rows stay listed and say so. Unread ones stay whole."""
+    with database.write() as connection:
+        ids = _next_ids(connection, "bodies", _webhook, below, step)
+        if ids:
+            done = (_webhook.c.state != WebhookState.RECEIVED, _webhook.c.body_encoding != "expired")
+            here = update(_webhook).where(_webhook.c.id >= ids[0], _webhook.c.id <= ids[-1], *done)
+            connection.execute(here.values(body=b"", body_encoding="expired"))
+    return len(ids)
+
+
+def expire_payloads(database: Database, below: int, step: int = STEP) -> int:
+    """Empty the payloads of events with smaller ids that are over: the hashed identity goes with them."""
+    with database.write() as connection:
+        ids = _next_ids(connection, "payloads", _event, below, step)
+        if ids:
+            over = (_event.c.state.not_in(_KEPT_AS_IT_IS), _event.c.payload.is_not(None))
+            here = update(_event).where(_event.c.id >= ids[0], _event.c.id <= ids[-1], *over)
+            connection.execute(here.values(payload=None))
+    return len(ids)
+
+
+def forget_keys(database: Database, below: int, step: int = STEP) -> int:
+    """Forget the dedup keys of webhooks with smaller ids."""
+    with database.write() as connection:
+        ids = _next_ids(connection, "keys", _webhook, below, step)
+        if ids:
+            here = (_webhook.c.id >= ids[0], _webhook.c.id <= ids[-1])
+            digests = connection.execute(select(_webhook.c.digest).where(*here)).scalars().all()
+            # A key that was forgotten and written anew belongs to a later webhook.
+            connection.execute(delete(_key).where(_key.c.digest.in_(digests), _key.c.webhook_id <= ids[-1]))
+    return len(ids)
+
+
+def remove_webhooks(database: Database, below: int, step: int = STEP) -> int:
+    """Remove webhooks with smaller ids, their search terms first."""
+    with database.write() as connection:
+        ids = _oldest(connection, _webhook, below, step)
+        connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
+        connection.execute(delete(_webhook).where(_webhook.c.id.in_(ids)))
+    return len(ids)
+
+
+def remove_terms(database: Database, below: int, step: int = STEP) -> int:
+    """Remove search terms of webhooks with smaller ids."""
+    with database.write() as connection:
+        oldest = select(_term.c.webhook_id).where(_term.c.webhook_id < below).order_by(_term.c.webhook_id)
+        ids = set(connection.execute(oldest.limit(step)).scalars())
+        connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
+    return len(ids)
+
+
+def remove_events(database: Database, below: int, step: int = STEP) -> int:
+    """Remove events with smaller ids that wait for nothing. The ledger of orders remembers their purchase."""
+    with database.write() as connection:
+        waits = _event.c.state == EventState.PENDING
+        ids = _oldest(connection, _event, below, step, ~waits)
+        connection.execute(delete(_attempt_event).where(_attempt_event.c.event_row_id.in_(ids)))
+        connection.execute(delete(_event).where(_event.c.id.in_(ids)))
+    return len(ids)
+
+
+def remove_attempts(database: Database, below: int, step: int = STEP) -> int:
+    """Remove calls to TikTok with smaller ids."""
+    return _remove(database, _attempt, below, step)
+
+
+def remove_consents(database: Database, below: int, step: int = STEP) -> int:
+    """Remove consent records with smaller ids."""
+    return _remove(database, _consent, below, step)
+
+
+def remove_refusals(database: Database, below: int, step: int = STEP) -> int:
+    """Remove samples of refused webhooks with smaller ids."""
+    return _remove(database, _refused, below, step)
+
+
+def remove_runs(database: Database, below: int, step: int = STEP) -> int:
+    """Remove finished comparisons with stores."""
+    return _remove(database, _run, below, step)
+
+
+def remove_replays(database: Database, below: int, step: int = STEP) -> int:
+    """Remove replay jobs that are over."""
+    return _remove(database, _replay, below, step, _replay.c.state != "running")
+
+
+def remove_counts(database: Database, before: datetime, _step: int = STEP) -> int:
+    """Remove the counts of the oldest hour before then."""
+    removed = 0
+    for table in (_refusals, _rollups):
+        with database.write() as connection:
+            hour = connection.execute(select(func.min(table.c.hour))).scalar()
+            if hour is not None and hour < before:
+                removed += connection.execute(delete(table).where(table.c.hour == hour)).rowcount
+    return removed
+
+
+def forget_processes(database: Database, now: datetime) -> int:
+    """Forget processes that were not heard of for a week; there are never many."""
+    with database.write() as connection:
+        gone = delete(_process).where(_process.c.seen_at < now - timedelta(days=7))
+        return connection.execute(gone).rowcount
+
+
+def _remove(database: Database, table: Any, below: int, step: int, *conditions: Any) -> int:
+    with database.write() as connection:
+        ids = _oldest(connection, table, below, step, *conditions)
+        connection.execute(delete(table).where(table.c.id.in_(ids)))
+    return len(ids)
+
+
+def _oldest(connection: Connection, table: Any, below: int, step: int, *conditions: Any) -> list[int]:
+    statement = select(table.c.id).where(table.c.id < below, *conditions).order_by(table.c.id).limit(step)
+    return list(connection.execute(statement).scalars())
+
+
+def _next_ids(connection: Connection, name: str, table: Any, below: int, step: int) -> list[int]:
+    """The next ids of a walk, which has then passed them."""
+    at = connection.execute(select(_cursor.c.position).where(_cursor.c.name == name)).scalar()
+    here = (table.c.id > (at or 0), table.c.id < below)
+    ids = list(connection.execute(select(table.c.id).where(*here).order_by(table.c.id).limit(step)).scalars())
+    if ids and at is None:
+        connection.execute(insert(_cursor), {"name": name, "position": ids[-1]})
+    elif ids:
+        connection.execute(update(_cursor).where(_cursor.c.name == name).values(position=ids[-1]))
+    return ids
