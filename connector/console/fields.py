@@ -3,6 +3,7 @@
 A cell is escaped by its template; in exports a value leaves as plain text.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,9 @@ from starlette_admin.fields import BaseField
 
 from connector.console.redaction import masked_text
 
-__all__ = ["LinkColumn", "MomentColumn", "NumberColumn", "StateColumn", "TextColumn", "WordsColumn"]
+__all__ = ["IdColumn", "LinkColumn", "MomentColumn", "NumberColumn", "StateColumn", "TextColumn", "WordsColumn"]
+
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 @dataclass
@@ -82,5 +85,16 @@ class LinkColumn(BaseField):
     address: Callable[[Any], str | None] = lambda row: None
 
     async def serialize_value(self, request: Request, value: Any) -> Any:
-        """The value as text; the address is asked for by the template."""
-        return masked_text(str(value))
+        """Numbers of ours or of the store, as text: long ones would look like a phone number to a mask."""
+        return str(value)
+
+
+@dataclass
+class IdColumn(BaseField):
+    """An event's or a request's id: letters and digits of ours, of the plugin or of TikTok."""
+
+    list_template: str = "cells/id.html"
+
+    async def serialize_value(self, request: Request, value: Any) -> Any:
+        """As stored, unless it has signs that no id has."""
+        return str(value) if _ID.fullmatch(str(value)) else masked_text(str(value))

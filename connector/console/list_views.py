@@ -7,7 +7,15 @@ from starlette.requests import Request
 from starlette_admin.fields import BaseField
 from starlette_admin.views import BaseModelView
 
-from connector.console.fields import LinkColumn, MomentColumn, NumberColumn, StateColumn, TextColumn, WordsColumn
+from connector.console.fields import (
+    IdColumn,
+    LinkColumn,
+    MomentColumn,
+    NumberColumn,
+    StateColumn,
+    TextColumn,
+    WordsColumn,
+)
 from connector.core.states import EventState, WebhookState
 from connector.storage.lists import ATTEMPTS, EVENTS, REFUSED, WEBHOOKS, ListOf
 
@@ -111,7 +119,7 @@ class EventList(ConsoleList):
         WordsColumn("match_keys"),
         NumberColumn("attempts"),
         MomentColumn("delivered_at"),
-        TextColumn("event_id"),
+        IdColumn("event_id"),
         LinkColumn("webhook_id", address=lambda row: f"/console/webhooks/{row.webhook_id}"),
         MomentColumn("event_time"),
         MomentColumn("next_attempt_at"),
@@ -143,7 +151,7 @@ class AttemptList(ConsoleList):
         NumberColumn("event_count"),
         NumberColumn("duration_ms"),
         NumberColumn("http_status"),
-        TextColumn("request_id"),
+        IdColumn("request_id"),
         NumberColumn("is_test"),
     )
     choices = {"result": ("accepted", "rejected", "split", "retry", "throttled", "access_lost")}  # noqa: RUF012
@@ -158,7 +166,7 @@ class RefusedList(ConsoleList):
     listed = REFUSED
     icon = "fa-solid fa-ban"
     fields = (
-        TextColumn("id"),
+        IdColumn("id"),
         MomentColumn("received_at"),
         TextColumn("installation_id"),
         NumberColumn("status"),

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 __all__ = ["ConsentPolicy", "ContentIdSource", "InstallationSettings", "PurchaseName", "ValueBasis"]
 
@@ -66,7 +66,7 @@ class InstallationSettings(BaseModel):
     send_renewals: bool = False
     send_product_names: bool = True
     test_event_code: str | None = None
-    test_event_code_expires_at: datetime | None = None
+    test_event_code_expires_at: AwareDatetime | None = None
     filter_other_addresses: bool = False  # the store's copies elsewhere (staging) send nothing
     views_direct: bool = False  # busy stores: views straight from the browser to /collect
 

@@ -5,7 +5,8 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.errors import WebhookRefused
 from connector.logs import log
@@ -88,11 +89,11 @@ class Refusals:
 
 def _add_count(connection: Connection, key: tuple[datetime, str, str], count: int) -> None:
     hour, installation_id, reason = key
-    c = _counts.c
-    same = (c.hour == hour, c.installation_id == installation_id, c.reason == reason)
-    if connection.execute(update(_counts).where(*same).values(count=c["count"] + count)).rowcount == 0:
-        values = {"hour": hour, "installation_id": installation_id, "reason": reason, "count": count}
-        connection.execute(insert(_counts), values)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    values = {"hour": hour, "installation_id": installation_id, "reason": reason, "count": count}
+    statement = dialect.insert(_counts).values(values)
+    more = {"count": _counts.c["count"] + statement.excluded["count"]}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(_counts.primary_key.columns), set_=more))
 
 
 def _forget_oldest(connection: Connection) -> None:

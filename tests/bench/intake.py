@@ -33,11 +33,11 @@ class _Round:
 def measure_intake(sizes: Sizes) -> Iterator[Row]:
     """All rows, database by database."""
     for kind in sizes.databases:
-        for close in (False, True):
-            with ExitStack() as stack:
-                servers = {name: _server(stack, kind, name) for name in ("group", "each")}
+        with ExitStack() as stack:
+            servers = {name: _server(stack, kind, name) for name in ("group", "each")}
+            for close in (False, True):
                 rounds = _rounds(sizes, servers, close)
-            yield from _rows(_DATABASES[kind], rounds, close)
+                yield from _rows(_DATABASES[kind], rounds, sizes, close)
 
 
 def _server(stack: ExitStack, kind: str, journal: str) -> Program:
@@ -49,7 +49,7 @@ def _server(stack: ExitStack, kind: str, journal: str) -> Program:
 def _rounds(sizes: Sizes, servers: dict[str, Program], close: bool) -> dict[str, list[_Round]]:
     """Every handler in turn, round after round, so that a slow minute of the machine meets them all."""
     rounds: dict[str, list[_Round]] = {name: [] for name in _HANDLERS}
-    start = 0
+    start = 50_000_000 * close
     for _ in range(sizes.repeats):
         for name, path in _HANDLERS.items():
             prepared = max(int(sizes.seconds * _MOST_RATE), 100) if path == _REAL else 1000
@@ -73,7 +73,7 @@ def _one(spec: LoadSpec, server: Program) -> _Round:
     return _Round(result, spent / result.answered * 1e6)
 
 
-def _rows(database: str, rounds: dict[str, list[_Round]], close: bool) -> Iterator[Row]:
+def _rows(database: str, rounds: dict[str, list[_Round]], sizes: Sizes, close: bool) -> Iterator[Row]:
     how = f"{database}, {'Connection: close' if close else 'keep-alive'}"
     for name in ("empty", "verify"):
         yield Row(f"intake, {name} handler only ({how})", _figures(rounds[name]))
@@ -82,7 +82,7 @@ def _rows(database: str, rounds: dict[str, list[_Round]], close: bool) -> Iterat
     each = f"a commit per request: {_rate(rounds['each']):,.0f}/s"
     yield compared(said, f"{_rate(rounds['intake']):,.0f}/s", each, _ratio(rounds, "each"), least=15)
     p99 = statistics.median(one.load.p99 for one in rounds["intake"]) * 1000
-    yield at_most(f"intake p99 at {64} connections ({how})", p99, "ms", 50)
+    yield at_most(f"intake p99 at {sizes.connections} connections ({how})", p99, "ms", 50)
 
 
 def _figures(rounds: list[_Round]) -> str:

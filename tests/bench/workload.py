@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connector.core.event_ids import purchase_id
-from connector.demo.samples import PUBLIC_ID, load, moved_to, signed, with_event_id, with_order_id
-from tests.installations import SECRET
+from connector.demo.samples import PUBLIC_ID, RECORDING_SECRET, load, moved_to, signed, with_event_id, with_order_id
 
 __all__ = ["EVENT_KINDS", "PIXEL_CODE", "Made", "Template", "make", "requests"]
 
@@ -48,7 +47,7 @@ class Template:
         cut = re.split(b"(" + b"|".join(map(re.escape, marks)) + b")", changed.body)
         self._literals = cut[0::2]
         self._marks = [marks[mark] for mark in cut[1::2]]
-        self.headers, _ = signed(changed, SECRET)
+        self.headers, _ = signed(changed, RECORDING_SECRET)
 
     def body(self, number: int) -> Made:
         """The body of that number: always the same for it, and no other's."""
@@ -79,7 +78,7 @@ def requests(template: Template, path: str, *, close: bool = False) -> Callable[
     lines = [f"{name}: {value}" for name, value in template.headers.items() if name.lower() not in _OWN_HEADERS]
     connection = ["Connection: close"] if close else []
     head = "\r\n".join([f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *lines, *connection]).encode()
-    secret = SECRET.encode()
+    secret = RECORDING_SECRET.encode()
 
     def request(body: bytes) -> bytes:
         signature = base64.b64encode(hmac.digest(secret, body, "sha256"))

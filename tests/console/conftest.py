@@ -114,7 +114,9 @@ class World:
     ) -> tuple[int, int]:
         """An order with its webhook, event and accepted attempt."""
         topic, body, headers = sample(name)
-        webhook = self.add_webhook(topic, body, headers, order_id=order_id)
+        at = event.get("created_at", self.storage.now())
+        times = {"received_at": at - timedelta(seconds=2), "processed_at": at - timedelta(seconds=1)}
+        webhook = self.add_webhook(topic, body, headers, order_id=order_id, **times)
         contents = [{"content_id": "MUG-1", "content_name": "Mug", "price": 12.5, "quantity": 2}]
         payload = {
             "event": "CompletePayment",

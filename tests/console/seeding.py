@@ -23,6 +23,8 @@ def seed(world: World) -> dict[str, Any]:
     subject = b"s" * 16
     ids["delivered"] = webhook, event = world.add_order(
         "30",
+        created_at=now - timedelta(seconds=128),
+        updated_at=now,
         event_time=now - timedelta(minutes=3),
         order_subject=subject,
         match_keys="email,phone,ttclid,ip,user_agent",

@@ -4,6 +4,7 @@
   var language = document.documentElement.lang || "en";
   var zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   var full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  var thisYear = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   var clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
   var relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   var units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -18,7 +19,7 @@
   document.querySelectorAll("time[data-moment]").forEach(function (element) {
     var at = new Date(element.dateTime);
     if (isNaN(at)) return;
-    element.textContent = element.hasAttribute("data-relative") ? ago(at) : full.format(at);
+    element.textContent = element.hasAttribute("data-relative") ? ago(at) : (at.getFullYear() === new Date().getFullYear() ? thisYear : full).format(at);
   });
   document.querySelectorAll("[data-zone]").forEach(function (element) { element.textContent = zone; });
 

@@ -66,6 +66,7 @@ class StandInTikTok(StandInState):
         config = uvicorn.Config(
             stand_in_app(self),
             log_config=None,
+            log_level="critical",  # it drops connections on purpose
             access_log=False,
             lifespan="off",
             proxy_headers=False,

@@ -42,7 +42,7 @@ const writeJson = (name, content) => {
   doc.cookie = `${name}=${text};Path=/;SameSite=Lax;Max-Age=${content ? 15552000 : 0}${secure}`;
 };
 
-const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => (256 + byte).toString(16).slice(1)).join('');
+const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, 0)).join('');
 
 /** 128 random bits: ids are made here, where no page cache can freeze them. */
 const mint = () => hex(crypto.getRandomValues(new Uint8Array(16)));
@@ -54,8 +54,8 @@ const keepSession = safely(() => sessionStorage.setItem(NAME, JSON.stringify(ses
 
 /** Whether this was not fired in this tab before; from now on it was. */
 const isNew = (mark) => {
-  const { fired } = session;
-  session.fired = [...fired.slice(-40), mark];
+  const isKnown = session.fired.includes(mark);
+  session.fired.push(mark);
   keepSession();
-  return !fired.includes(mark);
+  return !isKnown;
 };

@@ -39,7 +39,7 @@ const permits = ({ status }) => status != 'denied' && (required === false || (st
 /** Google Consent Mode. Only an update is a visitor's choice; a default is the shop's. */
 const readGoogle = (entry) => {
   if (entry && entry[0] == 'consent' && entry[1] == 'update') {
-    note('google_consent_mode', entry[2].ad_user_data == 'denied' ? 'denied' : entry[2].ad_storage);
+    note('google_consent_mode', entry[2].ad_storage);
     return true;
   }
 };

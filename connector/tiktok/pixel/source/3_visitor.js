@@ -11,7 +11,7 @@ let ttclid;
 const readVisitor = () => {
   const { referrer } = doc;
   const [page] = referrer.split('?');
-  const isOwn = page.startsWith(location.origin + '/');
+  const isOwn = page.includes(location.host);
   const [, found] = /[?&]ttclid=([\w.~-]{1,600})/.exec(`${location.search}&${/tiktok\.com\//.test(page) && referrer}`) || [];
   visitor = stored.visitor;
   ttclid = found || stored.ttclid || readCookie('ttclid');

@@ -2,9 +2,8 @@
  * TikTok's own library, loaded only when consent allows. Its queue may be shared with another tag of the shop.
  */
 
-/** Once the library was asked for: the promise that it came; and whether it came. */
+/** Once the library was asked for: the promise that it came. */
 let whenLoaded;
-let isLoaded;
 
 /** Calls a method if there is such: old base codes and blockers' replacements lack some. */
 const call = (method, ...input) => {
@@ -23,11 +22,11 @@ const loadLibrary = () =>
     const { pixelCode, library } = api;
     const queue = (root.ttq = root.ttq || []);
     const set = (key, value) => ((queue[key] = queue[key] || {})[pixelCode] = value);
-    'page track identify ready enableCookie disableCookie revokeConsent grantConsent'.split(' ').forEach((method) => {
+    'page track identify enableCookie disableCookie revokeConsent grantConsent'.split(' ').forEach((method) => {
       queue[method] = queue[method] || ((...input) => queue.push([method, ...input]));
     });
     if (isThere()) {
-      return call('ready', resolve);
+      return resolve();
     }
     const script = doc.createElement('script');
     root.TiktokAnalyticsObject = 'ttq';

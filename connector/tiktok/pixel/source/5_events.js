@@ -11,7 +11,7 @@ const beacon = (name, extra) => {
   const isDirect = api.viewsDirect && name == 'ViewContent';
   const body = assign({ name, visitor, gpc, consent: current }, extra);
   if (visitor && permits(current)) {
-    assign(body, traits(), { referrer: session.ref, country: context.country || session.region });
+    assign(body, traits(), { referrer: session.ref, country: session.region });
   }
   if (api.api) {
     // As text: a preflight would cost a second request. `fetch` names the origin whatever the referrer policy.
@@ -25,7 +25,7 @@ const beacon = (name, extra) => {
 
 /** To TikTok's library and, when the browser is the first witness, to the store. */
 const tell = (name, parameters, event_id, extra) => {
-  if (!api.disabledEvents.includes(name)) {
+  if (!(api.disabledEvents || '').includes(name)) {
     call('track', name, parameters, { event_id, pixel_code: api.pixelCode });
     if (extra) {
       beacon(name, assign({ event_id }, extra));
@@ -34,18 +34,16 @@ const tell = (name, parameters, event_id, extra) => {
 };
 
 /** Items and their value in TikTok's words. Their names stay with the server's copy. */
-const describe = (items, value, currency) => ({
+const describe = (items) => ({
   content_type: 'product',
   contents: items.map(({ sku, variation_id, product_id, price, quantity }) => ({
     content_id: `${(api.contentId != 'id' && sku) || variation_id || product_id}`,
     price: price && +price,
     quantity: quantity || 1,
   })),
-  value: value && +value,
-  currency,
+  value: +items.reduce((sum, { price, quantity }) => sum + price * (quantity || 1), 0).toFixed(2),
+  currency: items[0].currency,
 });
-
-const describeOne = (item) => describe([item], item.price && item.price * (item.quantity || 1), item.currency);
 
 const flush = () => isOn && waiting.splice(0).forEach((work) => safely(work)());
 
@@ -67,13 +65,13 @@ const onPage = (name, mark, parameters, extra) =>
 const collectPageEvents = ({ product, search, checkout, purchase, order, pixelCode }) => {
   if (product) {
     const { product_id } = product;
-    onPage('ViewContent', product_id, describeOne(product), { product_id });
+    onPage('ViewContent', product_id, describe([product]), { product_id });
   }
   if (search) {
     onPage('Search', search, {}, { search }); // the words go by the server, which leaves out what is personal
   }
   if (checkout && checkout.items && checkout.stage == 'checkout') {
-    const parameters = describe(checkout.items, checkout.value, checkout.currency);
+    const parameters = describe(checkout.items);
     onPage('InitiateCheckout', '', parameters, {});
     watchPayment(parameters);
   }
@@ -106,7 +104,7 @@ const readHandover = safely(() => {
     const registration = readJson(NAME + '_registration');
     if (added.length) {
       writeJson(NAME + '_cart');
-      added.forEach((item) => isNew(item.id) && tell('AddToCart', describeOne(item), item.id));
+      added.forEach((item) => isNew(item.id) && tell('AddToCart', describe([item]), item.id));
     }
     if (registration.length) {
       writeJson(NAME + '_registration');

@@ -12,10 +12,7 @@ const start = async () => {
   isOn = true;
   if (!whenLoaded) {
     whenLoaded = loadLibrary();
-    whenLoaded.then(() => {
-      isLoaded = true;
-      setTimeout(review, 1000); // by then the library has written its browser id, for our cookie and so for orders
-    });
+    whenLoaded.then(() => setTimeout(review, 1000)); // by then it has written its browser id, for our cookie
   }
   if (readCookie('_tt_enable_cookie') === '0') {
     call('enableCookie'); // an earlier withdrawal had switched it off
@@ -32,11 +29,9 @@ const start = async () => {
 
 /** Withdrawn, or not given and another tag has put our pixel there. */
 const stop = () => {
-  if (whenLoaded && !isLoaded) {
-    root.ttq.splice(0); // withdrawn before the library came: it finds the refusal only
-  }
   if (isOn || current.status == 'denied') {
     isOn = false;
+    root.ttq.length = 0; // withdrawn before the library came: it finds the refusal only
     call('revokeConsent');
     call('disableCookie');
   } else {

@@ -9,10 +9,11 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $headers;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives;
 
 	public static function reset(): void {
-		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = array();
+		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
+		self::$arrives    = true;
 		self::$user       = 0;
 		self::$now_country = '';
 		self::$answer     = array( 'response' => array( 'code' => 200 ), 'body' => '{}' );
@@ -93,12 +94,32 @@ class WC_Geolocation {
 	}
 	public static function get_ip_address() { return $_SERVER['HTTP_X_REAL_IP'] ?? $_SERVER['REMOTE_ADDR']; }
 }
+class WC_Webhook {
+	private $id;
+	public function __construct( int $id ) { $this->id = $id; Fake::$webhooks[ $id ] = Fake::$webhooks[ $id ] ?? array( 'failures' => 0 ); }
+	public function get_id() { return $this->id; }
+	public function get_delivery_url() { return 'https://c.example/webhooks/woocommerce/i1'; }
+	public function get_failure_count() { return Fake::$webhooks[ $this->id ]['failures']; }
+	public function set_failure_count( $count ) { Fake::$webhooks[ $this->id ]['failures'] = $count; }
+	public function save() {}
+	public function deliver( $argument ) {
+		$arguments    = apply_filters( 'woocommerce_webhook_http_args', array( 'timeout' => 60 ), $argument, $this->id );
+		Fake::$sent[] = array( json_decode( $argument, true ), $arguments['timeout'] );
+		if ( ! Fake::$arrives && $this->get_failure_count() > apply_filters( 'woocommerce_max_webhook_delivery_failures', 5 ) ) {
+			Fake::$webhooks[ $this->id ]['disabled'] = true;
+		}
+		$this->set_failure_count( Fake::$arrives ? 0 : $this->get_failure_count() + 1 );
+		do_action( 'woocommerce_webhook_delivery', array(), Fake::$arrives ? array( 'response' => array( 'code' => 200 ), 'body' => '' ) : new WP_Error( 'http' ), 0.1, $argument, $this->id );
+	}
+}
+function WC() { return new class() { public function queue() { return new class() { public function add( $hook, $arguments, $group ) { Fake::$queued[] = $arguments; } }; } }; }
+
 class Fake_DB {
 	public $prefix = 'wp_';
 	public function prepare( $query ) { return $query; }
 	public function get_var( $query ) { return '1'; }
 	public function query( $query ) { return 1; }
-	public function get_col( $query ) { return array(); }
+	public function get_col( $query ) { return array_keys( Fake::$webhooks ); }
 }
 $GLOBALS['wpdb'] = new Fake_DB();
 
