@@ -26,6 +26,7 @@ from connector.intake.journal import Journal
 from connector.intake.processing import Processor
 from connector.intake.refusals import Refusals
 from connector.logs import configure_logs, log
+from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.spool import Spool
@@ -79,6 +80,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
 def create_app(settings: Settings, storage: Storage, *, delivery: bool = True) -> "WebApplication":
     """The whole web application over an open storage."""
     service = build_service(settings, storage, delivery=delivery)
+    outbound = Outbound(allow_private=settings.allow_private_addresses)
     endpoint = WebhookEndpoint(
         storage,
         service.directory,
@@ -88,7 +90,7 @@ def create_app(settings: Settings, storage: Storage, *, delivery: bool = True) -
     )
     routes: Sequence[BaseRoute] = [
         *health_routes(service),
-        *page_routes(settings, storage),
+        *page_routes(settings, storage, outbound),
     ]
 
     @contextlib.asynccontextmanager
@@ -96,6 +98,7 @@ def create_app(settings: Settings, storage: Storage, *, delivery: bool = True) -
         await asyncio.to_thread(_start, service)
         service.journal.start()
         yield
+        await outbound.close()
         await service.journal.stop()
         await asyncio.to_thread(_stop, service)
 

@@ -56,6 +56,12 @@ class ConsolePages:
             "request": request,
             "t": translate,
             "say": lambda text, found=None: say(translate, text, found),
+            "cause": lambda finding: (
+                _told(translate, finding.reason, "cause") or say(translate, finding.cause, finding.values)
+            ),
+            "next_step": lambda finding: (
+                _told(translate, finding.reason, "next") or say(translate, finding.next_step, finding.values)
+            ),
             "word": lambda group, name: _word(translate, group, name),
             "language": translate.language,
             "path": request.url.path,
@@ -78,6 +84,12 @@ class ConsolePages:
     def fault(self, request: Request, status: int, what: str) -> Response:
         """A page that says what went wrong, in words. `what` is a key of `console.fault` or a sentence."""
         return self.show(request, "fault.html", status=status, what=what, code=status)
+
+
+def _told(translate: Translator, reason: str, part: str) -> str:
+    """TikTok's reason in the words that the owner's pages have for it; empty when they have none."""
+    key = f"reason.{reason}.{part}"
+    return translate(key) if reason and translate.has(key) else ""
 
 
 def _word(translate: Translator, group: str, name: object) -> str:

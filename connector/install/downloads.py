@@ -1,23 +1,34 @@
 """GET /downloads/woocommerce-plugin.zip: the companion plugin, as it is uploaded to WordPress."""
 
+import hashlib
+from functools import lru_cache
+
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.install.services import Services
+from connector.platforms.woocommerce.plugin_zip import PLUGIN_ZIP_NAME, build_plugin_zip
 
-__all__ = ["download_routes"]
+__all__ = ["download_route"]
 
 
-def download_routes(services: Services) -> list[Route]:
-    """One route; 404 while this installation of the program has no plugin to give."""
+@lru_cache(maxsize=1)
+def _plugin() -> bytes:
+    return build_plugin_zip()
 
-    async def plugin(request: Request) -> Response:
-        if services.plugin_zip is None:
-            return PlainTextResponse("The plugin is not part of this installation.", 404)
-        content = await to_thread.run_sync(services.plugin_zip)
-        headers = {"content-disposition": 'attachment; filename="pixel-connector.zip"', "cache-control": "no-cache"}
-        return Response(content, media_type="application/zip", headers=headers)
 
-    return [Route("/downloads/woocommerce-plugin.zip", plugin)]
+async def _download(request: Request) -> Response:
+    content = await to_thread.run_sync(_plugin)
+    headers = {
+        "content-disposition": f'attachment; filename="{PLUGIN_ZIP_NAME}"',
+        "cache-control": "no-cache",
+        "etag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(content, media_type="application/zip", headers=headers)
+
+
+def download_route() -> Route:
+    """Its route."""
+    return Route("/downloads/woocommerce-plugin.zip", _download)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from connector.install import views
-from connector.install.downloads import download_routes
+from connector.install.downloads import download_route
 from connector.install.machines import machine_routes
 from connector.install.owner import settings_views, store_views, tiktok_views
 from connector.install.owner.entrance import owner_page, owner_posted, sign_in, sign_out, take_sign_in
@@ -31,7 +31,7 @@ def routes(services: Services) -> Sequence[BaseRoute]:
         posted(site, "/install/password", views.take_password),
         page(site, "/install/tiktok/return", tiktok_views.tiktok_return),
         *machine_routes(site),
-        *download_routes(services),
+        download_route(),
         *_owner_routes(site),
     ]
 

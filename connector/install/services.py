@@ -1,6 +1,5 @@
 """What installing and the owner's pages are given: the database, a way to call, and a few values."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -56,7 +55,6 @@ class Services:
     allow_private: bool = False  # development: stores at private addresses, http callbacks
     settling_seconds: float = SETTLING_SECONDS
     store_timeout: float = 15.0
-    plugin_zip: Callable[[], bytes] | None = None  # the companion plugin, ready to upload
 
     @property
     def https(self) -> bool:

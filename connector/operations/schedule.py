@@ -120,10 +120,12 @@ class Schedule:
         self._renew_at = None
 
     def _started(self) -> dict[str, datetime | None]:
+        names = [task.name for task in self._tasks if task.every >= _REMEMBERED]
+        if not names:
+            return self._recent
         with self._storage.database.read() as connection:
-            return {
-                row.name: row.started_at for row in connection.execute(select(_table.c.name, _table.c.started_at))
-            }
+            rows = connection.execute(select(_table.c.name, _table.c.started_at).where(_table.c.name.in_(names)))
+            return self._recent | {row.name: row.started_at for row in rows}
 
     def _run(self, task: Task, now: datetime) -> None:
         self._note(task, started_at=now)

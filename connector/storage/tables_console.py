@@ -168,5 +168,4 @@ Index(
     postgresql_where=text("state = 'unreadable'"),
 )
 Index("attempt_of_request", _attempt.c.request_id)
-Index("event_of_webhook", _event.c.webhook_id)
 Index("event_of_attempt", _attempt_event.c.attempt_id)

@@ -142,7 +142,6 @@ def _make_indexes() -> None:
     unreadable = sa.text("state = 'unreadable'")
     op.create_index("webhook_unreadable", "webhook", ["id"], sqlite_where=unreadable, postgresql_where=unreadable)
     op.create_index("attempt_of_request", "delivery_attempt", ["request_id"])
-    op.create_index("event_of_webhook", "event", ["webhook_id"])
     op.create_index("event_of_attempt", "attempt_event", ["attempt_id"])
 
 
@@ -167,7 +166,6 @@ def _make_the_log_append_only() -> None:
 
 def downgrade() -> None:
     for index, table in (
-        ("event_of_webhook", "event"),
         ("event_of_attempt", "attempt_event"),
         ("attempt_of_request", "delivery_attempt"),
         ("webhook_unreadable", "webhook"),

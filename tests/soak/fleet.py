@@ -3,11 +3,10 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from connector.demo.stage import free_port
@@ -16,12 +15,12 @@ from connector.settings import Settings, load_settings
 from connector.storage.opening import Storage, open_storage
 from tests.databases import new_postgres_database
 from tests.installations import PIXEL, TOKEN, add_installation
+from tests.soak.child import begin
 
 __all__ = ["SECRET", "Fleet", "Process"]
 
 SECRET = "soak-secret-of-the-store"
 KEYS = "k" * 40
-_ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 40.0
 
 
@@ -33,7 +32,7 @@ class Process:
     arguments: tuple[str, ...]
     port: int = 0
     plan: str = ""
-    popen: "subprocess.Popen[bytes] | None" = None
+    running: BaseProcess | None = None
     ready_at: float = 0.0
 
     @property
@@ -42,7 +41,7 @@ class Process:
 
     @property
     def dead(self) -> bool:
-        return self.popen is None or self.popen.poll() is not None
+        return self.running is None or not self.running.is_alive()
 
     @property
     def url(self) -> str:
@@ -74,10 +73,7 @@ class Fleet:
 
     def __exit__(self, *_: object) -> None:
         for process in self.processes:
-            if not process.dead:
-                assert process.popen is not None
-                process.popen.send_signal(signal.SIGKILL)
-                process.popen.wait()
+            self.kill(process)
         self.storage.close()
         self.tiktok.stop()
 
@@ -107,19 +103,13 @@ class Fleet:
         """Start it, to be killed as the plan says."""
         process.plan, process.ready_at = plan, 0.0
         port = ("--port", str(process.port)) if process.port else ()
-        with (self.folder / f"{process.name}.log").open("ab") as log:
-            process.popen = subprocess.Popen(
-                [sys.executable, "-m", "connector", *process.arguments, *port],
-                env=self._environment(plan),
-                cwd=_ROOT,
-                stderr=log,
-            )
+        log = self.folder / f"{process.name}.log"
+        process.running = begin((*process.arguments, *port), self._environment(plan), log)
 
     def _environment(self, plan: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
         s = self.settings
         return kept | {
-            "PYTHONPATH": str(_ROOT),
             "CONNECTOR_DATA_DIR": str(self.folder),
             "CONNECTOR_DATABASE_URL": s.resolved_database_url,
             "CONNECTOR_SECRET_KEYS": KEYS,
@@ -134,11 +124,10 @@ class Fleet:
 
     def is_ready(self, process: Process) -> bool:
         """Receivers answer; a worker has had its time to start. Raises RuntimeError when it cannot start."""
-        if process.dead and not process.plan:
-            assert process.popen is not None
-            if process.popen.returncode != -signal.SIGKILL:
-                log = (self.folder / f"{process.name}.log").read_text()[-3000:]
-                raise RuntimeError(f"{process.name} ended by itself: {process.popen.returncode}\n{log}")
+        assert process.running is not None
+        if process.dead and process.running.exitcode != -signal.SIGKILL:
+            log = (self.folder / f"{process.name}.log").read_text()[-3000:]
+            raise RuntimeError(f"{process.name} ended by itself: {process.running.exitcode}\n{log}")
         if not process.receives or process.ready_at:
             return True
         try:
@@ -158,9 +147,9 @@ class Fleet:
 
     def kill(self, process: Process) -> None:
         """As the kernel does it when memory is short."""
-        assert process.popen is not None
-        process.popen.kill()
-        process.popen.wait()
+        if process.running is not None:
+            process.running.kill()
+            process.running.join()
 
     def receiver_urls(self) -> list[str]:
         """Where webhooks go."""

@@ -1,4 +1,4 @@
-"""A store under load: many senders post orders, cart additions, copies of both and forgeries, and note each answer."""
+"""A store under load: senders post orders, cart additions, copies of both and forgeries, and note each answer."""
 
 import http.client
 import itertools

@@ -122,7 +122,7 @@ class _Reaper:
             self._fleet.start(process)
             return
         now = time.monotonic()
-        self._fates[process.name] = _Fate(place, now, now + self._chance.uniform(1.5, 4.0))
+        self._fates[process.name] = _Fate(place, now, now + self._chance.uniform(0.3, 2.0))
         passes = self._chance.randint(1, _PASSES.get(place, 5))
         self._fleet.start(process, "" if place == RANDOM else f"{place}=kill@{passes}")
 
@@ -147,13 +147,13 @@ class _Reaper:
             self._met(process, fate.place, self._outcome.kills)
         elif fate.place in _SPOOLING and ready and now - process.ready_at > 0.3:
             self._take_database(process)
-        elif now - fate.started > _LONGEST_WAIT:
+        elif ready and now - max(fate.started, process.ready_at) > _LONGEST_WAIT:
             self._fleet.kill(process)
             self._met(process, fate.place, self._outcome.missed)
 
     def _met(self, process: Process, place: str, counter: "Counter[str]") -> None:
-        assert process.popen is not None
-        process.popen.wait()
+        assert process.running is not None
+        process.running.join()
         counter[place] += 1
         done = self._outcome.kills.total() + self._outcome.missed.total()
         if done % 10 == 0:

@@ -11,4 +11,5 @@ def check(case: Case) -> Finding | None:
         return None
     known = explain(case.access_reason)
     waiting = bool(case.events_in(EventState.PENDING, EventState.HELD))
-    return Finding(Level.ACT if waiting else Level.INFO, known.cause, Actor(known.who), known.next_step)
+    level = Level.ACT if waiting else Level.INFO
+    return Finding(level, known.cause, Actor(known.who), known.next_step, reason=case.access_reason)

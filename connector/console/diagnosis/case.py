@@ -30,6 +30,7 @@ class Finding:
     who: Actor
     next_step: str
     values: Mapping[str, object] = field(default_factory=dict)
+    reason: str = ""  # the reason word whose explanation this is, when it is one of TikTok's
 
 
 @dataclass(frozen=True, slots=True)

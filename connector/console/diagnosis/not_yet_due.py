@@ -20,9 +20,8 @@ def check(case: Case) -> Finding | None:
         last = event.attempts[-1].reason if event.attempts else event.reason
         known = EXPLANATIONS.get(last)
         cause = known.cause if known else "The event waits for its next try."
-        return Finding(
-            Level.WAIT, cause, Actor.NOBODY, "Nothing to do: the next try comes by itself, at the time below.", values
-        )
+        next_step = "Nothing to do: the next try comes by itself, at the time below."
+        return Finding(Level.WAIT, cause, Actor.NOBODY, next_step, values, reason=last if known else "")
     return Finding(
         Level.WAIT,
         "The event waits for its turn to be sent.",

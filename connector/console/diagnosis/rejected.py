@@ -10,5 +10,6 @@ def check(case: Case) -> Finding | None:
     found = case.events_in(EventState.REJECTED)
     if not found:
         return None
-    known = explain(found[-1].reason.partition(":")[0])
-    return Finding(Level.ACT, known.cause, Actor(known.who), known.next_step)
+    reason = found[-1].reason.partition(":")[0]
+    known = explain(reason)
+    return Finding(Level.ACT, known.cause, Actor(known.who), known.next_step, reason=reason)

@@ -8,7 +8,7 @@ let said = {};
 /** The choice that was acted upon last: status (granted, denied, unknown), source, at. */
 let current;
 
-/** Whether the visitor must be asked first where they are; null until the store has told. */
+/** Whether the visitor must be asked first where they are; undefined until the store has told. */
 let { required } = INSTALLATION;
 
 let gpc;
@@ -56,13 +56,12 @@ const watchGoogle = () => {
 
 /** Asks the store, once, where the visitor is and who, when the decision or the identity hangs on it. */
 const askStore = async () => {
-  const { status } = choose();
-  const isOpen = required === null && status != 'denied' && (gpc || status == 'unknown');
+  const now = choose();
+  const isOpen = required === undefined && now.status != 'denied' && !permits(now);
   if (api.api && (isOpen || doc.body.classList.contains('logged-in'))) {
     asked = asked || fetch(api.api + '/context').then((answer) => answer.json());
     context = await asked.catch(() => context);
-    gpc = gpc || context.gpc;
-    if (context.consent_required === false && isOpen) {
+    if (isOpen && context.consent_required === false) {
       required = false;
       session.region = context.country || '-';
     }

@@ -2,8 +2,6 @@
  * The course of a page: read, ask where needed, then act on the choice and on each change of it.
  */
 
-let hasSettled;
-
 const start = async () => {
   const external_id = await externalId();
   if (isOn || !permits(current)) {
@@ -23,7 +21,6 @@ const start = async () => {
   if (external_id) {
     call('identify', { external_id });
   }
-  call('page');
   flush();
 };
 
@@ -43,16 +40,13 @@ const stop = () => {
 const settle = async () => {
   const before = current.status;
   current = choose();
-  const { status } = current;
   const isAllowed = permits(current);
-  // Where a refusal leaves no trace on the device it looks new on each page: it counts where an order is made.
-  const isNews = isAllowed || hasSettled || before != 'unknown' || api.checkout;
-  hasSettled = true;
   if (isAllowed) {
     visitor = visitor || mint();
   }
   saveCookie();
-  if (status != before && status != 'unknown' && isNews) {
+  // Where a refusal leaves no trace on the device it looks new on each page: then it counts where an order is made.
+  if (current.status != before && (visitor || api.checkout)) {
     beacon('consent_changed', { order: api.order });
   }
   if (isAllowed) {
@@ -87,12 +81,15 @@ const begin = async () => {
   stored = readJson(NAME);
   await safely(() => assign(session, JSON.parse(sessionStorage.getItem(NAME))))();
   gpc = navigator.globalPrivacyControl;
-  required = session.region && required === null ? false : required;
+  if (session.region) {
+    required = false; // asked on an earlier page of this visit
+  }
   current = { status: stored.consent || 'unknown', source: stored.source, at: stored.at };
   note(stored.source, stored.consent);
   note('javascript', api.choice);
   watchGoogle();
   readVisitor();
+  act(() => call('page'));
   collectPageEvents(api);
   listen(doc, 'wp_listen_for_consent_change', review);
   listen(doc, 'visibilitychange', review);
@@ -114,10 +111,9 @@ if (!api.consent) {
       act(() => tell(name, {}, mint(), extra || {}));
     }
   });
-  if (doc.prerendering) {
-    listen(doc, 'prerenderingchange', begin);
-  } else if (doc.readyState == 'loading') {
-    listen(doc, 'DOMContentLoaded', begin);
+  const late = doc.prerendering ? 'prerenderingchange' : doc.readyState == 'loading' && 'DOMContentLoaded';
+  if (late) {
+    listen(doc, late, begin);
   } else {
     safely(begin)();
   }

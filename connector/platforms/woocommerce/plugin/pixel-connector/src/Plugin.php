@@ -41,6 +41,7 @@ final class Plugin {
 		Guard::on( 'rest_api_init', array( new BeaconRoutes( $connection ), 'register' ) );
 		( new Privacy( $connection ) )->register();
 		( new Neighbours( $connection ) )->register();
+		( new QueueTidying() )->register();
 		if ( is_admin() ) {
 			( new AdminPage( $connection ) )->register();
 			( new AdminNotices( $connection ) )->register();
