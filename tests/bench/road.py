@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
+from connector.storage.tables import ProcessHeartbeat
 from tests.bench.load import LoadResult, LoadSpec, prepared_load
 from tests.bench.places import INSTALLATION, Place, Program, new_place, program
 from tests.bench.report import Row, at_least, at_most, fact
@@ -50,7 +53,20 @@ def open_road(place: Place, receivers: int = 1, workers: int = 1) -> Iterator[Ro
         started = [stack.enter_context(program(serve, environment)) for _ in range(receivers)]
         deliver = ["-m", "connector", "deliver"]
         working = [stack.enter_context(program(deliver, environment, listens=False)) for _ in range(workers)]
+        _wait_for_heartbeats(place, workers)
         yield Road(place, tiktok, started, working)
+
+
+def _wait_for_heartbeats(place: Place, workers: int) -> None:
+    """Workers listen to nobody: their first heartbeat says that they have started."""
+    end_at = time.monotonic() + _STALLED_SECONDS
+    beats = select(ProcessHeartbeat.__table__).where(ProcessHeartbeat.__table__.c.role == "deliver")
+    while time.monotonic() < end_at:
+        with place.storage.database.read() as connection:
+            if len(connection.execute(beats).all()) >= workers:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("a worker did not start in time")
 
 
 def measure_road(sizes: Sizes) -> Iterator[Row]:

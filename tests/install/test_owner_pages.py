@@ -3,14 +3,15 @@
 import pytest
 
 from connector.demo.store_stand_in import StandInStore
-from connector.demo.tiktok_stand_in import StandInTikTok
 from tests.install.conftest import Running
-from tests.install.walking import post, signed_in
+from tests.install.walking import signed_in
 
 PIXEL = "CTESTPIXEL0000000001"
 
 
-@pytest.mark.parametrize("path", ["/owner", "/owner/tiktok", "/owner/store", "/owner/settings", "/owner/plugin", "/owner/uninstall"])
+@pytest.mark.parametrize(
+    "path", ["/owner", "/owner/tiktok", "/owner/store", "/owner/settings", "/owner/plugin", "/owner/uninstall"]
+)
 def test_every_page_answers(connector: Running, store: StandInStore, path: str) -> None:
     browser = signed_in(connector, store)
 

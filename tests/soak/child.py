@@ -1,39 +1,71 @@
-"""What a process of the fleet is: the command line's own `main`, in a process forked off one that has imported it.
+"""Processes of the fleet, begun by the zygote and seen from outside."""
 
-Importing costs more than a second and the fleet is killed a thousand times. What runs afterwards is the same as
-`python -m connector serve`: its own process, its own sockets, its own environment, nothing shared with the runner.
-"""
-
-import multiprocessing
+import json
 import os
+import queue
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import connector.app
-import connector.cli.program
-import connector.cli.serving
+__all__ = ["Child", "Nursery"]
 
-__all__ = ["begin"]
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["__main__", __name__])
+_ROOT = Path(__file__).resolve().parents[2]
 
 
-def begin(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> BaseProcess:
-    """Start `connector` with these arguments; standard error goes to `log`."""
-    process = _forks.Process(target=_become, args=(list(arguments), dict(environment), str(log)), daemon=True)
-    process.start()
-    return process
+class Child:
+    """One running process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.ended = threading.Event()
+        self.exit_code: int | None = None
+
+    def kill(self) -> None:
+        """At once and without a word; returns when it is gone."""
+        if not self.ended.is_set():
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            self.ended.wait(10)
 
 
-def _become(arguments: list[str], environment: dict[str, str], log: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(descriptor, sys.stderr.fileno())
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = ["connector", *arguments]
-    connector.cli.program.main()
+class Nursery:
+    """A context: the zygote's process and its children."""
+
+    def __enter__(self) -> "Nursery":
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.soak.zygote"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._children: dict[int, Child] = {}
+        self._born: queue.Queue[Child] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._zygote.stdin is not None
+        self._zygote.stdin.close()
+        self._zygote.wait(10)
+
+    def begin(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
+        """Start `connector` with these arguments; standard error goes to `log`."""
+        assert self._zygote.stdin is not None
+        request = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        self._zygote.stdin.write(json.dumps(request).encode() + b"\n")
+        self._zygote.stdin.flush()
+        return self._born.get(timeout=60)
+
+    def _listen(self) -> None:
+        assert self._zygote.stdout is not None
+        for line in self._zygote.stdout:
+            told = json.loads(line)
+            if "pid" in told:
+                child = self._children[told["pid"]] = Child(told["pid"])
+                self._born.put(child)
+            else:
+                child = self._children.pop(told["ended"])
+                child.exit_code = told["status"]
+                child.ended.set()

@@ -6,7 +6,6 @@ import signal
 import time
 import urllib.request
 from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from connector.demo.stage import free_port
@@ -15,7 +14,7 @@ from connector.settings import Settings, load_settings
 from connector.storage.opening import Storage, open_storage
 from tests.databases import new_postgres_database
 from tests.installations import PIXEL, TOKEN, add_installation
-from tests.soak.child import begin
+from tests.soak.child import Child, Nursery
 
 __all__ = ["SECRET", "Fleet", "Process"]
 
@@ -32,7 +31,7 @@ class Process:
     arguments: tuple[str, ...]
     port: int = 0
     plan: str = ""
-    running: BaseProcess | None = None
+    running: Child | None = None
     ready_at: float = 0.0
 
     @property
@@ -41,7 +40,7 @@ class Process:
 
     @property
     def dead(self) -> bool:
-        return self.running is None or not self.running.is_alive()
+        return self.running is None or self.running.ended.is_set()
 
     @property
     def url(self) -> str:
@@ -59,6 +58,7 @@ class Fleet:
     processes: list[Process] = field(default_factory=list)
 
     def __enter__(self) -> "Fleet":
+        self._nursery = Nursery().__enter__()
         self.tiktok = StandInTikTok(tokens={TOKEN: {PIXEL}})
         self.tiktok.start()
         self.settings = self._settings()
@@ -74,6 +74,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         for process in self.processes:
             self.kill(process)
+        self._nursery.__exit__()
         self.storage.close()
         self.tiktok.stop()
 
@@ -104,7 +105,7 @@ class Fleet:
         process.plan, process.ready_at = plan, 0.0
         port = ("--port", str(process.port)) if process.port else ()
         log = self.folder / f"{process.name}.log"
-        process.running = begin((*process.arguments, *port), self._environment(plan), log)
+        process.running = self._nursery.begin((*process.arguments, *port), self._environment(plan), log)
 
     def _environment(self, plan: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
@@ -125,9 +126,9 @@ class Fleet:
     def is_ready(self, process: Process) -> bool:
         """Receivers answer; a worker has had its time to start. Raises RuntimeError when it cannot start."""
         assert process.running is not None
-        if process.dead and process.running.exitcode != -signal.SIGKILL:
+        if process.dead and process.running.exit_code != -signal.SIGKILL:
             log = (self.folder / f"{process.name}.log").read_text()[-3000:]
-            raise RuntimeError(f"{process.name} ended by itself: {process.running.exitcode}\n{log}")
+            raise RuntimeError(f"{process.name} ended by itself: {process.running.exit_code}\n{log}")
         if not process.receives or process.ready_at:
             return True
         try:
@@ -149,7 +150,6 @@ class Fleet:
         """As the kernel does it when memory is short."""
         if process.running is not None:
             process.running.kill()
-            process.running.join()
 
     def receiver_urls(self) -> list[str]:
         """Where webhooks go."""

@@ -152,8 +152,6 @@ class _Reaper:
             self._met(process, fate.place, self._outcome.missed)
 
     def _met(self, process: Process, place: str, counter: "Counter[str]") -> None:
-        assert process.running is not None
-        process.running.join()
         counter[place] += 1
         done = self._outcome.kills.total() + self._outcome.missed.total()
         if done % 10 == 0:

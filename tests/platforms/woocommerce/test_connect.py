@@ -80,17 +80,31 @@ def test_the_authorise_address_asks_to_read_and_write() -> None:
 @pytest.mark.parametrize("reference", ["", "0", "a+b", "a b", "a%2Bb", "a&b", "x" * 301])
 def test_a_reference_that_the_store_would_change_is_refused(reference: str) -> None:
     with pytest.raises(ValueError, match="reference"):
-        authorise_url("https://s.example", app_name="A", reference=reference, return_url="https://c.example/r", callback_url="https://c.example/c")
+        authorise_url(
+            "https://s.example",
+            app_name="A",
+            reference=reference,
+            return_url="https://c.example/r",
+            callback_url="https://c.example/c",
+        )
 
 
 @pytest.mark.parametrize("address", ["https://c.example/r?x=1", "https://c.example/%2B", "c.example/r"])
 def test_addresses_with_queries_or_escapes_are_refused(address: str) -> None:
     with pytest.raises(ValueError, match="addresses"):
-        authorise_url("https://s.example", app_name="A", reference="r", return_url="https://c.example/r", callback_url=address)
+        authorise_url(
+            "https://s.example", app_name="A", reference="r", return_url="https://c.example/r", callback_url=address
+        )
 
 
 def test_the_callback_brings_keys_and_our_reference() -> None:
-    body = {"key_id": 7, "user_id": "ref", "consumer_key": KEY, "consumer_secret": SECRET, "key_permissions": "read_write"}
+    body = {
+        "key_id": 7,
+        "user_id": "ref",
+        "consumer_key": KEY,
+        "consumer_secret": SECRET,
+        "key_permissions": "read_write",
+    }
 
     read = read_callback(json.dumps(body).encode())
 

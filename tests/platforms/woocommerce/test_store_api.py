@@ -23,10 +23,11 @@ def test_we_ask_for_every_topic_that_we_can_read() -> None:
 
 
 def test_a_webhook_is_made_with_our_own_secret_and_a_lower_case_topic() -> None:
-    call = store_api.create_webhook(topic="order.created", delivery_url="https://c/w", secret="s", name="n")
+    call = store_api.create_webhook(topic="order.created", delivery_url="https://c/w", secret="hush-hush", name="n")
 
-    assert call.body == {"name": "n", "topic": "order.created", "delivery_url": "https://c/w", "secret": "s"}
-    assert "s" not in repr(call)[len("<connector.platforms.woocommerce.store_api.Call object"):] or "object" in repr(call)
+    expected = {"name": "n", "topic": "order.created", "delivery_url": "https://c/w", "secret": "hush-hush"}
+    assert call.body == expected
+    assert "hush-hush" not in repr(call)
     with pytest.raises(ValueError, match="lower case"):
         store_api.create_webhook(topic="Order.created", delivery_url="https://c/w", secret="s", name="n")
 
@@ -56,7 +57,12 @@ def test_a_page_of_orders_keeps_each_orders_own_bytes() -> None:
 
 def test_the_system_status_is_read() -> None:
     body = {
-        "environment": {"home_url": "https://s.example", "version": "9.9.5", "wp_version": "6.9", "php_version": "8.2.36"},
+        "environment": {
+            "home_url": "https://s.example",
+            "version": "9.9.5",
+            "wp_version": "6.9",
+            "php_version": "8.2.36",
+        },
         "settings": {"currency": "EUR", "HPOS_enabled": True},
         "active_plugins": [{"plugin": "a/b.php", "name": "A"}, "odd"],
     }
@@ -64,7 +70,12 @@ def test_the_system_status_is_read() -> None:
     status = store_api.read_system_status(answer(body))
 
     assert isinstance(status, store_api.SystemStatus)
-    assert (status.woocommerce, status.currency, status.hpos, status.plugins) == ("9.9.5", "EUR", True, (("A", "a/b.php"),))
+    assert (status.woocommerce, status.currency, status.hpos, status.plugins) == (
+        "9.9.5",
+        "EUR",
+        True,
+        (("A", "a/b.php"),),
+    )
 
 
 def test_other_peoples_json_is_garbage_not_a_status() -> None:
@@ -74,7 +85,11 @@ def test_other_peoples_json_is_garbage_not_a_status() -> None:
 
 
 def test_webhooks_without_an_id_are_left_out() -> None:
-    listed = [{"id": 1, "topic": "order.created", "status": "active", "delivery_url": "u", "name": "n"}, {"id": "x"}, 3]
+    listed = [
+        {"id": 1, "topic": "order.created", "status": "active", "delivery_url": "u", "name": "n"},
+        {"id": "x"},
+        3,
+    ]
 
     assert store_api.read_webhooks(answer(listed)) == (
         store_api.RemoteWebhook(1, "order.created", "active", "u", "n"),
@@ -105,7 +120,9 @@ def test_the_plugins_conflicts_and_its_wish_for_direct_views_are_read() -> None:
 
 
 def test_a_connection_without_a_secret_keeps_the_plugins_own() -> None:
-    call = store_api.put_connection(installation_id="i", public_id="p", connector_url="u", link_secret="", settings={})
+    call = store_api.put_connection(
+        installation_id="i", public_id="p", connector_url="u", link_secret="", settings={}
+    )
 
     assert "link_secret" not in (call.body or {})
 
@@ -122,8 +139,12 @@ READERS = [
 ]
 _json = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["id", "environment", "plugin", "settings", "beacons", "topic"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "environment", "plugin", "settings", "beacons", "topic"]), inner, max_size=3
+        )
+    ),
     max_leaves=8,
 )
 
