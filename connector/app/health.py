@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connector.storage.queue import event_queue, webhook_queue
+from connector.app.metrics import Metrics
 
 if TYPE_CHECKING:
     from connector.app.server import Service
@@ -34,7 +33,7 @@ def health_routes(service: "Service") -> list[Route]:
         return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
 
     registry = CollectorRegistry()
-    registry.register(_Metrics(service))
+    registry.register(Metrics(service))
 
     async def metrics(_request: Request) -> Response:
         body = await asyncio.to_thread(generate_latest, registry)
@@ -60,37 +59,3 @@ async def readiness(service: "Service") -> dict[str, bool]:
 def _ask(service: "Service") -> bool:
     with service.storage.database.read() as connection:
         return bool(connection.execute(text("SELECT 1")).scalar() == 1)
-
-
-class _Metrics:
-    """Read at scrape time; labels are fixed words only."""
-
-    def __init__(self, service: "Service") -> None:
-        self._service = service
-
-    def collect(self) -> Any:
-        journal = self._service.journal
-        refused = CounterMetricFamily(
-            "connector_webhooks_refused", "Requests that were not stored.", labels=["reason"]
-        )
-        for reason, count in dict(self._service.refusals.totals).items():
-            refused.add_metric([reason], count)
-        yield refused
-        stored = CounterMetricFamily("connector_webhooks", "Authentic webhooks by outcome.", labels=["outcome"])
-        for outcome, count in dict(journal.outcomes).items():
-            stored.add_metric([outcome], count)
-        yield stored
-        yield CounterMetricFamily("connector_commits", "Group commits of the journal.", value=journal.commits)
-        yield GaugeMetricFamily("connector_database_ok", "1 while commits work.", value=int(journal.database_ok))
-        yield from _backlog(self._service)
-
-
-def _backlog(service: "Service") -> Any:
-    gauge = GaugeMetricFamily("connector_backlog", "Work that waits, due or not.", labels=["queue"])
-    try:
-        with service.storage.database.read() as connection:
-            gauge.add_metric(["webhooks"], webhook_queue.backlog(connection))
-            gauge.add_metric(["events"], event_queue.backlog(connection))
-    except Exception:
-        return
-    yield gauge

@@ -100,8 +100,9 @@ def remove_webhooks(database: Database, below: int, step: int = STEP) -> int:
     """Remove webhooks with smaller ids, their search terms first."""
     with database.write() as connection:
         ids = _oldest(connection, _webhook, below, step)
-        connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
-        connection.execute(delete(_webhook).where(_webhook.c.id.in_(ids)))
+        if ids:
+            connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
+            connection.execute(delete(_webhook).where(_webhook.c.id.in_(ids)))
     return len(ids)
 
 
@@ -110,7 +111,8 @@ def remove_terms(database: Database, below: int, step: int = STEP) -> int:
     with database.write() as connection:
         oldest = select(_term.c.webhook_id).where(_term.c.webhook_id < below).order_by(_term.c.webhook_id)
         ids = set(connection.execute(oldest.limit(step)).scalars())
-        connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
+        if ids:
+            connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
     return len(ids)
 
 
@@ -119,8 +121,9 @@ def remove_events(database: Database, below: int, step: int = STEP) -> int:
     with database.write() as connection:
         waits = _event.c.state == EventState.PENDING
         ids = _oldest(connection, _event, below, step, ~waits)
-        connection.execute(delete(_attempt_event).where(_attempt_event.c.event_row_id.in_(ids)))
-        connection.execute(delete(_event).where(_event.c.id.in_(ids)))
+        if ids:
+            connection.execute(delete(_attempt_event).where(_attempt_event.c.event_row_id.in_(ids)))
+            connection.execute(delete(_event).where(_event.c.id.in_(ids)))
     return len(ids)
 
 
@@ -170,7 +173,8 @@ def forget_processes(database: Database, now: datetime) -> int:
 def _remove(database: Database, table: Any, below: int, step: int, *conditions: Any) -> int:
     with database.write() as connection:
         ids = _oldest(connection, table, below, step, *conditions)
-        connection.execute(delete(table).where(table.c.id.in_(ids)))
+        if ids:
+            connection.execute(delete(table).where(table.c.id.in_(ids)))
     return len(ids)
 
 

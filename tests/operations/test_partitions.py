@@ -116,7 +116,7 @@ def test_a_partition_that_is_locked_waits_for_the_next_round(storage: Storage, c
     with storage.database.engine.connect() as busy:
         busy.execute(text("LOCK TABLE webhook_p_20261116 IN ACCESS EXCLUSIVE MODE"))
         assert drop_old_partitions(storage.database, clock()) == [
-            f"webhook_p_{MONDAY + number * timedelta(days=7):%Y%m%d}" for number in range(1, 4)
+            f"webhook_p_{MONDAY + number * timedelta(days=7):%Y%m%d}" for number in range(1, 5)
         ]
         busy.rollback()
     assert drop_old_partitions(storage.database, clock()) == ["webhook_p_20261116"]

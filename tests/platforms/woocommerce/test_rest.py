@@ -98,7 +98,7 @@ def test_no_secret_is_in_a_repr() -> None:
         (401, b'{"code":"woocommerce_rest_cannot_view","message":"no"}', "unauthorised"),
         (
             401,
-            b'{"code":"woocommerce_rest_authentication_error","message":"The API key provided does not have write permissions."}',
+            b'{"code":"x","message":"The API key provided does not have write permissions."}',
             "forbidden",
         ),
         (403, b"<html>", "forbidden"),
