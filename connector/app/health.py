@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -19,6 +20,8 @@ __all__ = ["health_routes"]
 
 _DATABASE_SECONDS = 3.0
 _STALLED_SECONDS = 60.0
+_TOLD_ONLY = frozenset({"spool_empty"})  # a spool that is being drained keeps nobody from receiving
+_asking: "weakref.WeakKeyDictionary[Service, asyncio.Task[bool]]" = weakref.WeakKeyDictionary()
 
 
 def health_routes(service: "Service") -> list[Route]:
@@ -29,7 +32,7 @@ def health_routes(service: "Service") -> list[Route]:
 
     async def readyz(_request: Request) -> Response:
         checks = await readiness(service)
-        ready = all(checks.values())
+        ready = all(good for name, good in checks.items() if name not in _TOLD_ONLY)
         return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
 
     registry = CollectorRegistry()
@@ -44,16 +47,25 @@ def health_routes(service: "Service") -> list[Route]:
 
 async def readiness(service: "Service") -> dict[str, bool]:
     """Each check by its name."""
-    try:
-        database = await asyncio.wait_for(asyncio.to_thread(_ask, service), _DATABASE_SECONDS)
-    except Exception:
-        database = False
+    database = await _database_answers(service)
     moving = time.monotonic() - service.processing.last_round < _STALLED_SECONDS
     return {
         "database": database and service.journal.database_ok,
-        "spool_empty": not service.spool.waiting() or service.journal.database_ok,
+        "spool": service.journal.spool_ok,
+        "spool_empty": not service.spool.waiting(),
         "worker": moving and (service.delivery is None or service.delivery.alive),
     }
+
+
+async def _database_answers(service: "Service") -> bool:
+    """One question at a time, however many ask: each that hangs would keep a thread from others."""
+    asking = _asking.get(service)
+    if asking is None or asking.done():
+        asking = _asking[service] = asyncio.create_task(asyncio.to_thread(_ask, service))
+    try:
+        return await asyncio.wait_for(asyncio.shield(asking), _DATABASE_SECONDS)
+    except Exception:
+        return False
 
 
 def _ask(service: "Service") -> bool:

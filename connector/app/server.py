@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector import failpoints
 from connector.app.health import health_routes
+from connector.app.http_protocol import bounded_http
 from connector.app.pages import page_routes
 from connector.app.workers import DeliveryThread, Heartbeat, ProcessingThread, delivery_thread
 from connector.intake.directory import InstallationDirectory
@@ -30,13 +31,14 @@ from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.spool import Spool
+from connector.storage.wakeups import EVENTS, WEBHOOKS, Wakeups
 
 __all__ = ["Service", "create_app", "run_server"]
 
 _QUIET_SECONDS = 0.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Service:
     """Everything that runs in one server process."""
 
@@ -49,6 +51,7 @@ class Service:
     processing: ProcessingThread
     delivery: DeliveryThread | None
     heartbeat: Heartbeat
+    wakeups: Wakeups
 
 
 def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Service:
@@ -59,10 +62,22 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
     worker = delivery_thread(settings, storage) if delivery else None
     spool = Spool(settings.data_dir / "spool")
     journal = Journal(storage, spool, patience_seconds=settings.commit_patience)
-    processor = Processor(storage, settings.lease_seconds, after_commit=worker.wake if worker else _nothing)
+
+    def events_made() -> None:
+        if worker is not None:
+            worker.wake()
+        wakeups.tell(EVENTS)
+
+    def webhooks_stored() -> None:
+        processing.wake()
+        wakeups.tell(WEBHOOKS)
+
+    processor = Processor(storage, settings.lease_seconds, after_commit=events_made)
     quiet = _always if delivery else lambda: time.monotonic() - journal.last_arrival > _QUIET_SECONDS
     processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2), quiet)
-    journal.after_commit = processing.wake
+    journal.after_commit = webhooks_stored
+    # A process that only receives leaves the work to the workers while they are awake, so it listens to nobody.
+    wakeups = Wakeups(storage.database, {WEBHOOKS: processing.wake, EVENTS: worker.wake} if worker else {})
     role = "serve" if delivery else "receive"
     return Service(
         settings=settings,
@@ -74,6 +89,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
         processing=processing,
         delivery=worker,
         heartbeat=Heartbeat(storage, role, lambda: {"commits": journal.commits}),
+        wakeups=wakeups,
     )
 
 
@@ -121,24 +137,21 @@ class WebApplication:
 
 
 def _start(service: Service) -> None:
-    service.directory.start()
-    for part in (service.refusals, service.delivery, service.processing, service.heartbeat):
+    s = service
+    for part in (s.directory, s.refusals, s.delivery, s.processing, s.heartbeat, s.wakeups):
         if part is not None:
             part.start()
 
 
 def _stop(service: Service) -> None:
-    for part in (service.processing, service.delivery, service.refusals, service.heartbeat, service.directory):
+    s = service
+    for part in (s.wakeups, s.processing, s.delivery, s.refusals, s.heartbeat, s.directory):
         if part is not None:
             part.stop()
 
 
 def _ends_cleanly(_number: int, _frame: FrameType | None) -> None:
     """The server raises the signal again once it has stopped: then all is done, and that is exit code 0."""
-
-
-def _nothing() -> None:
-    return None
 
 
 def _always() -> bool:
@@ -166,10 +179,11 @@ def run_server(
         host=host or settings.host,
         port=settings.port if port is None else port,
         loop="uvloop",
-        http="httptools",
+        http=bounded_http(settings.header_timeout),
         ws="none",
         lifespan="on",
         access_log=False,
+        log_level="error",  # what strangers send that is no HTTP is no news
         log_config=None,
         server_header=False,
         proxy_headers=True,

@@ -20,6 +20,7 @@ from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import ProcessHeartbeat
+from connector.storage.wakeups import EVENTS, WEBHOOKS, Wakeups
 
 __all__ = ["DeliveryThread", "Heartbeat", "ProcessingThread", "run_worker"]
 
@@ -177,17 +178,23 @@ def run_worker(settings: Settings) -> None:
     failpoints.arm(failpoints.parse(settings.failpoints))
     storage = open_storage(settings)
     delivery = delivery_thread(settings, storage)
-    processor = Processor(storage, settings.lease_seconds, after_commit=delivery.wake)
+
+    def events_made() -> None:
+        delivery.wake()
+        wakeups.tell(EVENTS)
+
+    processor = Processor(storage, settings.lease_seconds, after_commit=events_made)
     processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2))
+    wakeups = Wakeups(storage.database, {WEBHOOKS: processing.wake, EVENTS: delivery.wake})
     heartbeat = Heartbeat(storage, "deliver", lambda: {})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    for part in (delivery, processing, heartbeat):
+    for part in (delivery, processing, heartbeat, wakeups):
         part.start()
     log.info("worker_started")
     stop.wait()
-    for part in (processing, delivery, heartbeat):
+    for part in (wakeups, processing, delivery, heartbeat):
         part.stop()
     storage.close()
     log.info("worker_stopped")

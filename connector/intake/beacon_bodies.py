@@ -1,8 +1,8 @@
 """What a browser may say by `/collect`, and the webhook body that we make of it.
 
-A beacon proves nothing: whoever sees the page's source can send one. So it carries a name from a fixed list, a product
-id and a random visitor id, never money or an order. The body has the shape of the companion plugin's topics
-(COMPANION_TOPICS.md), so that one reader understands both.
+A beacon proves nothing: whoever sees the page's source can send one. So it carries a name from a fixed list, a
+product id and a random visitor id, never money or an order. The body has the shape of the companion plugin's
+topics (COMPANION_TOPICS.md), so that one reader understands both.
 """
 
 import re
@@ -36,6 +36,7 @@ _RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,600}")
 _SOURCE = re.compile(r"[a-z0-9_]{1,40}")
 _LARGEST_ID = 2**63 - 1
+_CHOICES = {"granted": ConsentStatus.GRANTED, "denied": ConsentStatus.DENIED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +170,10 @@ def _address(value: object) -> str | None:
 def _consent(said: Mapping[str, Any], now: datetime) -> ConsentStatement:
     given = said.get("consent")
     given = given if isinstance(given, dict) else {}
-    word = given.get("status")
-    known = word in ("granted", "denied")
+    status = _CHOICES.get(str(given.get("status")), ConsentStatus.UNKNOWN)
     return ConsentStatement(
-        status=ConsentStatus(word) if known else ConsentStatus.UNKNOWN,
-        stated_at=_moment(given.get("at"), now) if known else None,
+        status=status,
+        stated_at=None if status is ConsentStatus.UNKNOWN else _moment(given.get("at"), now),
         source=_text(given.get("source"), _SOURCE) or "",
         global_privacy_control=said.get("gpc") is True,
     )
@@ -194,4 +194,4 @@ def _moment(value: object, now: datetime) -> datetime | None:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment and moment.astimezone(UTC).isoformat(timespec="seconds")
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -45,7 +45,7 @@ def beacon_routes(
     storage: Storage,
     published: PublishedInstallations,
     journal: Journal,
-    limits: BeaconLimits = BeaconLimits(),  # noqa: B008 - frozen
+    limits: BeaconLimits = BeaconLimits(),
 ) -> list[Route]:
     """The route; the journal must run before the first beacon comes."""
     endpoint = _BeaconEndpoint(storage, published, journal, limits)

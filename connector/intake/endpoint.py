@@ -18,10 +18,12 @@ from starlette.types import Receive, Scope, Send
 
 from connector import failpoints
 from connector.errors import WebhookRefused
+from connector.intake.bodies import IncomingBody
 from connector.intake.deadlines import Deadlines
 from connector.intake.directory import Entry, InstallationDirectory
 from connector.intake.journal import Journal, Stored
 from connector.intake.refusals import Refusals
+from connector.intake.sources import RefusedSources
 from connector.logs import log
 from connector.platforms import PLATFORMS
 from connector.platforms.base import IncomingWebhook, Platform
@@ -42,8 +44,6 @@ _KEPT_HEADERS = frozenset(
         "x-wc-webhook-delivery-id",
     }
 )
-_DRAIN_BYTES = 64 * 1024 * 1024
-_DRAIN_SECONDS = 10.0
 _UNREADABLE_IN_TEXT = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 _ANSWERS: Mapping[Stored, bytes] = MappingProxyType({kind: orjson.dumps({"status": kind}) for kind in Stored})
 
@@ -73,30 +73,41 @@ class WebhookEndpoint:
         self._refusals = refusals
         self._limits = limits
         self._deadlines = Deadlines(limits.body_seconds)
+        self._sources = RefusedSources()
+        self._looking: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
-        installation_id, headers = "", {}
+        headers = _headers(scope)
+        body = IncomingBody(headers, receive)
         try:
-            headers = _headers(scope)
             platform, installation_id = _addressed(scope)
-            entry = await self._installation(platform, installation_id)
-            body = await self._body(headers, receive)
+            entry = await self._installation(platform, installation_id, _source(scope))
+            with self._deadlines.watch():
+                content = await body.read(self._limits.body_bytes)
             failpoints.reach("after_read")
-            await self._take(PLATFORMS[platform], entry, IncomingWebhook(headers, body), send)
+            await self._take(PLATFORMS[platform], entry, IncomingWebhook(headers, content), send)
         except WebhookRefused as refused:
-            self._refusals.count(refused, installation_id, headers.get("x-wc-webhook-topic", ""))
-            await _drain(headers, receive)
-            await _answer(send, refused.status, orjson.dumps({"error": refused.reason, "reason": str(refused)}))
+            await self._refuse(scope, headers, body, refused)
+            await _answer(send, refused.status, _reason(refused.reason, str(refused)), close=not body.ended)
         except Exception as error:
-            log.error("webhook_failed", installation_id=installation_id, error=type(error).__name__, exc_info=error)
-            fault = {"error": "fault", "reason": "Something went wrong here: send it again."}
-            await _answer(send, 503, orjson.dumps(fault))
+            log.error("webhook_failed", error=type(error).__name__, exc_info=error)
+            await _answer(send, 503, _reason("fault", "Something went wrong here: send it again."), close=True)
 
-    async def _installation(self, platform: str, installation_id: str) -> Entry:
+    async def _refuse(
+        self, scope: Scope, headers: Mapping[str, str], body: IncomingBody, refused: WebhookRefused
+    ) -> None:
+        """Note it; a source over its rate gets no sample, and nobody listens to the rest of its body."""
+        within_rate = self._sources.count(_source(scope))
+        asked_for = _asked_for(scope)
+        self._refusals.count(refused, asked_for, headers.get("x-wc-webhook-topic", ""), sample=within_rate)
+        if within_rate:
+            await body.drain()
+
+    async def _installation(self, platform: str, installation_id: str, source: str) -> Entry:
         entry = self._directory.get(installation_id)
-        if entry is None and self._directory.may_look_again():
-            await asyncio.to_thread(self._look_again)
+        if entry is None and not self._sources.is_over(source) and self._directory.may_look_again():
+            await self._look_again()
             entry = self._directory.get(installation_id)
         if entry is None or entry.platform != platform:
             raise WebhookRefused(404, "installation_unknown", "No installation has this address.")
@@ -104,18 +115,19 @@ class WebhookEndpoint:
             raise WebhookRefused(410, "installation_removed", "This installation was removed: stop sending.")
         return entry
 
-    def _look_again(self) -> None:
+    async def _look_again(self) -> None:
+        """Read the installations anew; those who ask meanwhile share the next reading."""
+        if self._looking is not None:
+            await asyncio.wait({self._looking})  # began before we asked: may not have seen what we look for
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(asyncio.to_thread(self._refresh))
+        await asyncio.wait({self._looking})
+
+    def _refresh(self) -> None:
         try:
             self._directory.refresh()
-        except Exception:  # the database is out of reach: memory decides
-            return
-
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        limit = self._limits.body_bytes
-        if _declared_length(headers) > limit:
-            raise _too_large(limit)
-        with self._deadlines.watch():
-            return await _read(receive, limit)
+        except Exception as error:  # the database is out of reach: memory decides
+            log.warning("installations_not_refreshed", error=type(error).__name__)
 
     async def _take(self, platform: Platform, entry: Entry, webhook: IncomingWebhook, send: Send) -> None:
         now = self._storage.now()
@@ -175,56 +187,29 @@ def _addressed(scope: Scope) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-def _declared_length(headers: Mapping[str, str]) -> int:
-    text = headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+def _asked_for(scope: Scope) -> str:
+    """The installation that an address names, whether or not there is one; for the sample."""
+    name = str(scope.get("path", "")).rstrip("/").rsplit("/", 1)[-1]
+    return name if _ID.fullmatch(name) else ""
 
 
-def _too_large(limit: int) -> WebhookRefused:
-    return WebhookRefused(413, "body_too_large", f"The body is over the limit of {limit} bytes.")
+def _source(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
-    parts, size = [], 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
-    raise WebhookRefused(400, "body_cut_short", "The connection closed before the body was whole.")
+def _reason(word: str, text: str) -> bytes:
+    return orjson.dumps({"error": word, "reason": text})
 
 
-async def _drain(headers: Mapping[str, str], receive: Receive) -> None:
-    """Read on for a while before refusing: a sender that is still writing would never see the answer."""
-    if headers.get("expect", "").lower() == "100-continue":
-        return
-    left = _DRAIN_BYTES
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            while left > 0:
-                message = await receive()
-                left -= len(message.get("body", b""))
-                if message["type"] != "http.request" or not message.get("more_body", False):
-                    return
-    except TimeoutError:
-        return
-
-
-async def _answer(send: Send, status: int, body: bytes) -> None:
+async def _answer(send: Send, status: int, body: bytes, *, close: bool = False) -> None:
     headers: list[tuple[bytes, bytes]] = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
     headers += _EXTRA_HEADERS.get(status, [])
+    if close:
+        headers.append((b"connection", b"close"))
     start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": body})
@@ -233,8 +218,6 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
 _EXTRA_HEADERS: Mapping[int, list[tuple[bytes, bytes]]] = MappingProxyType(
     {
         405: [(b"allow", b"POST")],
-        408: [(b"connection", b"close")],
-        413: [(b"connection", b"close")],
         503: [(b"retry-after", b"5")],
     }
 )

@@ -33,16 +33,15 @@ class _Built:
     digest: str
 
 
-def pixel_routes(published: PublishedInstallations, public_url: str, library_url: str) -> list[Route]:
-    """The route. `public_url` is ours, `library_url` the setting CONNECTOR_TIKTOK_PIXEL_URL."""
-    endpoint = _PixelEndpoint(published, public_url, library_url)
+def pixel_routes(published: PublishedInstallations, library_url: str) -> list[Route]:
+    """The route. `library_url` is the setting CONNECTOR_TIKTOK_PIXEL_URL."""
+    endpoint = _PixelEndpoint(published, library_url)
     return [Route("/pixel/{public_id:str}.js", endpoint.answer, methods=["GET"])]
 
 
 class _PixelEndpoint:
-    def __init__(self, published: PublishedInstallations, public_url: str, library_url: str) -> None:
+    def __init__(self, published: PublishedInstallations, library_url: str) -> None:
         self._published = published
-        self._public_url = public_url.rstrip("/")
         self._library_url = library_url
         self._built: dict[str, _Built] = {}
 
@@ -64,8 +63,7 @@ class _PixelEndpoint:
     def _script(self, record: InstallationRecord) -> bytes:
         if record.state in ("paused", "removed"):
             return EMPTY_SCRIPT
-        config = pixel_config(record.settings, self._public_url, self._library_url)
-        return pixel_script(record.public_id, record.pixel_code, config)
+        return pixel_script(record.pixel_code, pixel_config(record.settings, self._library_url))
 
 
 def _response(request: Request, built: _Built) -> Response:

@@ -12,7 +12,7 @@ __all__ = ["PublishedInstallations"]
 
 
 class PublishedInstallations:
-    """A snapshot at most `max_age` seconds old. For one event loop; while the database is out of reach memory serves."""
+    """A snapshot, `max_age` seconds old at most. For one event loop; without the database memory serves."""
 
     def __init__(self, storage: Storage, max_age: float = 1.0) -> None:
         self._snapshot = InstallationSnapshot(storage, max_age=0.0)

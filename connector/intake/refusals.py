@@ -44,14 +44,14 @@ class Refusals:
         self._stop.set()
         self._thread.join()
 
-    def count(self, refused: WebhookRefused, installation_id: str, topic: str) -> None:
-        """Note one refusal. Cheap, and bounded however many come."""
+    def count(self, refused: WebhookRefused, installation_id: str, topic: str, *, sample: bool = True) -> None:
+        """Note one refusal, and keep it as a sample when there is room. Cheap, and bounded however many come."""
         now = self._storage.now()
         with self._lock:
             self.totals[refused.reason] += 1
             known = installation_id if refused.status not in (404, 405) else ""
             self._counted[(now.replace(minute=0, second=0, microsecond=0), known, refused.reason)] += 1
-            if len(self._sample) < _SAMPLED_PER_FLUSH:
+            if sample and len(self._sample) < _SAMPLED_PER_FLUSH:
                 self._sample.append(
                     {
                         "received_at": now,

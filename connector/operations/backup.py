@@ -59,10 +59,7 @@ def back_up(settings: Settings, path: Path, progress: Progress = lambda _done, _
     try:
         _copy(source, part, progress)
         webhooks, events, _ = _examine(part)
-        os.link(part, path)  # unlike a rename it never overwrites
-        _sync(path.parent)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already: a backup never overwrites a file") from None
+        _give_name(part, path)
     finally:
         part.unlink(missing_ok=True)
     return Backup(path, path.stat().st_size, webhooks, events, moment)
@@ -91,6 +88,17 @@ def restore(settings: Settings, path: Path) -> Restored:
         for left in (part, *_beside(part)):
             left.unlink(missing_ok=True)
     return Restored(target, webhooks, events, last, set_aside)
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """A link never overwrites, unlike a rename; some network file systems have none."""
+    try:
+        os.link(part, path)
+    except OSError:
+        if path.exists():
+            raise UsageError(f"{path} exists already: a backup never overwrites a file") from None
+        part.replace(path)
+    _sync(path.parent)
 
 
 def _sqlite_file(settings: Settings) -> Path:

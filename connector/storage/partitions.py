@@ -7,7 +7,7 @@ that already has rows there is left to it, since moving them would hold up arriv
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from connector.core.row_ids import id_at
 from connector.logs import log
@@ -67,7 +67,8 @@ def week_range(monday: datetime) -> tuple[int, int]:
 def _guarded(database: Database, monday: datetime) -> bool:
     try:
         return _make(database, monday)
-    except OperationalError as error:  # a lock was not to be had in time
+    except (OperationalError, IntegrityError) as error:
+        # No lock was to be had in time, or a webhook of that week has just landed in the default partition.
         log.warning("partition_not_made", partition=_name(monday), error=type(error).__name__)
         return False
 

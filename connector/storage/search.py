@@ -51,7 +51,8 @@ def normal_text(kind: TermKind, text: str, country: str | None = None) -> str | 
     if kind is TermKind.EMAIL:
         return normal_email(text)
     if kind is TermKind.PHONE:
-        return normal_phone(_NOT_DIGITS.sub("", text), country)
+        # As it stands first: mapping has just asked for the same text, and the answer is remembered.
+        return normal_phone(text, country) or normal_phone(_NOT_DIGITS.sub("", text), country)
     if kind is TermKind.CLICK_ID:
         return click_id(text)
     number = text.strip().removeprefix("#").strip().casefold()

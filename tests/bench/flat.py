@@ -64,5 +64,3 @@ def _arrival(place: Place, template: Template, number: int) -> Arrival:
         headers="{}",
         body=body,
     )
-
-

@@ -28,7 +28,7 @@ from tests.installations import add_installation
 
 __all__ = ["STORES", "SeededOrder", "add_stores", "seed_history", "seeded_order"]
 
-STORES = tuple([INSTALLATION, *(f"store-{number}" for number in range(1, 20))])
+STORES = (INSTALLATION, *(f"store-{number}" for number in range(1, 20)))
 _PART = 20_000
 _DISK_PER_ROW = 2_500  # bytes, with room for indexes being made
 _DAYS = 90
@@ -94,7 +94,9 @@ def seed_history(place: Place, first: int, last: int, total: int) -> None:
     """Write rows `first` to `last` of a history of `total`, spread over 90 days. Raises OSError on a full disk."""
     free = shutil.disk_usage(place.folder if place.kind == "sqlite" else tempfile.gettempdir()).free
     if free < (last - first) * _DISK_PER_ROW:
-        raise OSError(f"{(last - first) * _DISK_PER_ROW / 1e9:.0f} GB are needed for the history, {free / 1e9:.0f} free")
+        raise OSError(
+            f"{(last - first) * _DISK_PER_ROW / 1e9:.0f} GB are needed for the history, {free / 1e9:.0f} free"
+        )
     parts = _parts(_History(place, total), first, last)
     (_write_sqlite if place.kind == "sqlite" else _write_postgres)(place, parts)
 
@@ -111,7 +113,10 @@ class _History:
         compress = zstandard.ZstdCompressor(level=1).compress
         self._bodies = [[compress(Template(name).body(n).body) for n in range(32)] for name in (ORDER, VIEW)]
         self._topics = [Template(name).topic for name in (ORDER, VIEW)]
-        self._payload = b'{"event":"CompletePayment","context":{"user":{"email":"%b"}},"p":"%b"}' % (b"8" * 64, b"x" * 700)
+        self._payload = b'{"event":"CompletePayment","context":{"user":{"email":"%b"}},"p":"%b"}' % (
+            b"8" * 64,
+            b"x" * 700,
+        )
 
     def rows(self, number: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """Table and row, for every row that this webhook left behind."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from connector.core.consent import ConsentDecision, ConsentOutcome, decide, latest
+from connector.core.conversion_events import ConversionEvent
 from connector.core.installation_settings import ConsentPolicy, InstallationSettings
 from connector.core.mapping import Conversion, MappingContext, map_event, with_consent
 from connector.demo.samples import PUBLIC_ID, STORE_URL
@@ -15,7 +16,7 @@ from tests.bench.report import Row, at_least, fact
 from tests.bench.sizes import Sizes
 from tests.bench.workload import CART, ORDER, PIXEL_CODE, VIEW, Template
 
-__all__ = ["measure_mapping"]
+__all__ = ["mapped_event", "measure_mapping"]
 
 _WORDS = {ORDER: "orders of 4 KB", CART: "cart additions", VIEW: "product views"}
 _BUDGETS = {ORDER: 10_000, CART: 20_000, VIEW: 20_000}
@@ -41,6 +42,19 @@ def _rate(template: Template, start: int, count: int, *, same: bool = False) -> 
     for webhook in webhooks:
         _map(webhook, read_context, context, settings.consent_policy)
     return count / (time.process_time() - started)
+
+
+def mapped_event(number: int) -> ConversionEvent:
+    """The purchase of the bench's order of that number."""
+    template, now = Template(ORDER), datetime.now(UTC)
+    webhook = VerifiedWebhook(template.topic, template.body(number).body, now)
+    settings = InstallationSettings()
+    context = MappingContext(PUBLIC_ID, STORE_URL, PIXEL_CODE, settings, now)
+    mapped = map_event(
+        PLATFORMS["woocommerce"].read(webhook, ReadContext(STORE_URL, settings.custom_events)), context
+    )
+    assert isinstance(mapped, Conversion)
+    return mapped.event
 
 
 def _map(webhook: VerifiedWebhook, read: ReadContext, context: MappingContext, policy: ConsentPolicy) -> bytes:

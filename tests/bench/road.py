@@ -49,10 +49,12 @@ def open_road(place: Place, receivers: int = 1, workers: int = 1) -> Iterator[Ro
     with ExitStack() as stack:
         tiktok = stack.enter_context(stand_in(place))
         environment = place.environment(tiktok.url)
-        serve = ["-m", "connector", "serve", "--no-delivery", "--port", "{port}"]
-        started = [stack.enter_context(program(serve, environment)) for _ in range(receivers)]
-        deliver = ["-m", "connector", "deliver"]
+        deliver, serve = (
+            ["-m", "connector", "deliver"],
+            ["-m", "connector", "serve", "--no-delivery", "--port", "{port}"],
+        )
         working = [stack.enter_context(program(deliver, environment, listens=False)) for _ in range(workers)]
+        started = [stack.enter_context(program(serve, environment)) for _ in range(receivers)]
         _wait_for_heartbeats(place, workers)
         yield Road(place, tiktok, started, working)
 

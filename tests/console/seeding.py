@@ -11,7 +11,7 @@ from connector.operations.rollups import LATENCY_BOUNDS
 from connector.storage.notices import raise_notice
 from connector.storage.tables import ConsentRecord, RefusedWebhook, WebhookKey
 from connector.storage.tables_console import RollupHour
-from tests.console.conftest import World, sample
+from tests.console.world import World, sample
 
 __all__ = ["seed"]
 

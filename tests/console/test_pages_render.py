@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from connector.console.application import routes
-from tests.console.conftest import ADMIN, PASSWORD, SUPPORT, World
+from tests.console.world import ADMIN, PASSWORD, SUPPORT, World
 
 PAGES = (
     "/console/", "/console/installations", "/console/webhooks", "/console/events", "/console/attempts",

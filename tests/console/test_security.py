@@ -15,8 +15,8 @@ from connector.console.permissions import PERMISSIONS, Action, Role
 from connector.logs import configure_logs
 from connector.storage.installations import add_credential
 from connector.storage.staff import ABSOLUTE_LIMIT, IDLE_LIMIT
-from tests.console.conftest import ADMIN, PASSWORD, SUPPORT, World
 from tests.console.test_pages_render import client_of, sign_in, token
+from tests.console.world import ADMIN, PASSWORD, SUPPORT, World
 
 
 def test_a_session_brought_from_elsewhere_is_not_taken_over(staffed: World) -> None:

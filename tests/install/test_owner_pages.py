@@ -1,18 +1,394 @@
 """The owner's pages, as a browser reads and posts them."""
 
+from datetime import timedelta
+
+import httpx
 import pytest
 
+from connector.core.installation_settings import ConsentPolicy, InstallationSettings
 from connector.demo.store_stand_in import StandInStore
+from connector.demo.tiktok_stand_in import StandInTikTok
+from connector.storage.installations import InstallationRecord, all_installations, open_credentials
 from tests.install.conftest import Running
-from tests.install.walking import signed_in
+from tests.install.walking import post, signed_in
 
 PIXEL = "CTESTPIXEL0000000001"
+PASSWORD = "a long enough password"
+
+
+def installation(connector: Running) -> InstallationRecord:
+    with connector.services.storage.database.read() as connection:
+        return all_installations(connection)[0]
+
+
+def token_of(connector: Running) -> list[str]:
+    services = connector.services
+    with services.storage.database.read() as connection:
+        found = installation(connector).id
+        return open_credentials(connection, services.storage.keys, found, "access_token", services.now())
+
+
+def paste(browser: httpx.Client, code: str = PIXEL, token: str = "good-token") -> httpx.Response:
+    return post(browser, "/owner/tiktok", "/owner/tiktok/token", pixel_code=code, access_token=token)
+
+
+@pytest.fixture
+def browser(connector: Running, store: StandInStore) -> httpx.Client:
+    return signed_in(connector, store)
+
+
+PAGES = ["/owner", "/owner/tiktok", "/owner/store", "/owner/settings", "/owner/plugin", "/owner/uninstall"]
+
+
+def test_every_page_needs_a_session_and_answers_in_four_languages(connector: Running, browser: httpx.Client) -> None:
+    for path in PAGES:
+        assert connector.browser().get(path).headers["location"] == "/owner/sign-in"
+        for language in ("en", "de", "es", "fr"):
+            page = browser.get(path, params={"lang": language})
+            assert page.status_code == 200
+            assert f'<html lang="{language}">' in page.text
+
+
+def test_the_language_stays_once_chosen(browser: httpx.Client) -> None:
+    browser.get("/owner?lang=de")
+
+    assert '<html lang="de">' in browser.get("/owner/settings").text
+
+
+def test_every_page_forbids_scripts_frames_and_storing(browser: httpx.Client) -> None:
+    for path in [*PAGES, "/", "/install", "/owner/sign-in"]:
+        headers = browser.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_no_secret_is_on_any_page(connector: Running, store: StandInStore, browser: httpx.Client) -> None:
+    store.has_plugin = True
+    paste(browser)
+    browser.get("/owner/plugin")
+    (key, (secret, _)) = next(iter(store.keys.items()))
+    words = [key, secret, "good-token", store.connection["link_secret"]]
+    words.append(next(iter(store.webhooks.values())).secret)
+
+    for path in PAGES:
+        page = browser.get(path).text
+        assert not [word for word in words if word in page]
+
+
+# TikTok
+
+
+def test_a_token_that_tiktok_takes_is_used_and_told_to_the_plugin(
+    connector: Running, store: StandInStore, browser: httpx.Client
+) -> None:
+    store.has_plugin = True
+    browser.get("/owner/plugin")
+
+    done = paste(browser)
+
+    assert done.headers["location"] == "/owner/plugin?done=connected"
+    found = installation(connector)
+    assert (found.pixel_code, found.access, found.access_reason) == (PIXEL, "ok", "")
+    assert token_of(connector) == ["good-token"]
+    assert store.connection["settings"]["pixel_code"] == PIXEL
+
+
+def test_a_token_that_tiktok_refuses_is_not_kept_and_its_words_are_shown(
+    connector: Running, browser: httpx.Client
+) -> None:
+    page = paste(browser, token="bad-token")
+
+    assert page.status_code == 422
+    assert "wrong or was revoked" in page.text
+    assert "40105" in page.text
+    assert token_of(connector) == []
+    assert installation(connector).access == "lost"
+
+
+def test_a_pixel_of_another_account_is_refused(browser: httpx.Client) -> None:
+    page = paste(browser, code="CSOMEBODYELSE0000001")
+
+    assert page.status_code == 422
+    assert "this pixel" in page.text
+    assert "/owner/tiktok?lang=de" in page.text  # the language links lead to a page that can be read
+
+
+def test_what_cannot_be_tried_now_is_kept_and_said(
+    connector: Running, tiktok: StandInTikTok, browser: httpx.Client
+) -> None:
+    tiktok.stop()
+
+    done = paste(browser)
+
+    assert done.headers["location"].endswith("done=connected_untried")
+    assert token_of(connector) == ["good-token"]
+
+
+def test_test_events_are_no_real_events(tiktok: StandInTikTok, browser: httpx.Client) -> None:
+    paste(browser)
+    page = post(browser, "/owner/tiktok", "/owner/tiktok/test")
+
+    assert "TikTok took our test event" in page.text
+    assert tiktok.accepted == []
+
+
+def test_an_empty_token_keeps_the_present_one(
+    connector: Running, tiktok: StandInTikTok, browser: httpx.Client
+) -> None:
+    tiktok.add_access("good-token", "CSECONDPIXEL00000001")
+    paste(browser)
+
+    paste(browser, code="CSECONDPIXEL00000001", token="")
+
+    assert installation(connector).pixel_code == "CSECONDPIXEL00000001"
+    assert token_of(connector) == ["good-token"]
+
+
+def test_disconnecting_forgets_the_token_and_sending_waits(connector: Running, browser: httpx.Client) -> None:
+    paste(browser)
+
+    post(browser, "/owner/tiktok", "/owner/tiktok/disconnect")
+
+    found = installation(connector)
+    assert (found.access, found.access_reason, token_of(connector)) == ("lost", "not_connected", [])
+
+
+def test_tiktoks_own_page_leads_to_the_choice_of_a_pixel(
+    connector: Running, tiktok: StandInTikTok, browser: httpx.Client
+) -> None:
+    portal = browser.get("/owner/tiktok/authorise").headers["location"]
+    back = httpx.get(portal, trust_env=False).headers["location"]
+    assert browser.get(back).headers["location"] == "/owner/tiktok/pixels"
+
+    page = browser.get("/owner/tiktok/pixels")
+    assert "Main pixel" in page.text
+    done = post(browser, "/owner/tiktok/pixels", "/owner/tiktok/pixels", pixel=PIXEL)
+
+    assert "connected" in done.headers["location"]
+    assert installation(connector).pixel_code == PIXEL
+    assert browser.get("/owner/tiktok/pixels").headers["location"] == "/owner/tiktok"
+
+
+def test_a_new_pixel_can_be_made(connector: Running, tiktok: StandInTikTok, browser: httpx.Client) -> None:
+    portal = browser.get("/owner/tiktok/authorise").headers["location"]
+    browser.get(httpx.get(portal, trust_env=False).headers["location"])
+
+    post(browser, "/owner/tiktok/pixels", "/owner/tiktok/pixels", pixel="new:7001")
+
+    made = installation(connector).pixel_code
+    assert made != PIXEL
+    assert made in tiktok.advertisers[-1].pixels
+
+
+def test_an_answer_of_tiktok_that_was_not_asked_for_is_refused(connector: Running, browser: httpx.Client) -> None:
+    for state in ("", "forged", "a.b.c"):
+        back = browser.get("/install/tiktok/return", params={"auth_code": "x", "state": state})
+        assert back.headers["location"] == "/owner/tiktok?done=tiktok_state"
+    stranger = connector.browser().get("/install/tiktok/return", params={"auth_code": "x", "state": "s"})
+    assert stranger.headers["location"] == "/owner/sign-in"
+    assert token_of(connector) == []
+
+
+def test_test_mode_ends_by_itself(connector: Running, browser: httpx.Client) -> None:
+    paste(browser)
+
+    post(browser, "/owner/tiktok", "/owner/tiktok/test-mode", test_event_code="TEST123", hours="8")
+
+    settings, now = installation(connector).settings, connector.clock()
+    assert settings.live_test_event_code(now) == "TEST123"
+    assert settings.live_test_event_code(now + timedelta(hours=8, minutes=1)) is None
+    assert "Test mode is on" in browser.get("/owner").text
+    post(browser, "/owner/tiktok", "/owner/tiktok/test-mode", test_event_code="TEST123", hours="8", off="1")
+    assert installation(connector).settings.test_event_code is None
+
+
+@pytest.mark.parametrize("fields", [{"test_event_code": "a b"}, {"test_event_code": "T", "hours": "9999"}])
+def test_a_test_mode_without_end_or_with_an_odd_code_is_refused(
+    connector: Running, browser: httpx.Client, fields: dict[str, str]
+) -> None:
+    paste(browser)
+
+    page = post(browser, "/owner/tiktok", "/owner/tiktok/test-mode", **{"hours": "8", **fields})
+
+    assert page.status_code == 422
+    assert installation(connector).settings.test_event_code is None
+
+
+# The plugin
+
+
+def test_the_plugin_page_waits_and_then_sets_everything_up(store: StandInStore, browser: httpx.Client) -> None:
+    waiting = browser.get("/owner/plugin")
+    store.has_plugin = True
+    there = browser.get("/owner/plugin")
+
+    assert 'http-equiv="refresh"' in waiting.text
+    assert 'http-equiv="refresh"' not in there.text
+    assert "cart.item_added" in {one.topic for one in store.webhooks.values()}
+    assert "The script is on your storefront" in there.text
+
+
+def test_a_competing_pixel_is_named(store: StandInStore, browser: httpx.Client) -> None:
+    store.has_plugin = True
+    store.plugin_conflicts = [{"plugin": "x", "name": "Some other pixel plugin", "pixel_code": "C9"}]
+    browser.get("/owner/plugin")
+
+    assert "Some other pixel plugin C9" in browser.get("/owner/store").text
+
+
+# Settings
+
+
+def settings_fields(**changes: object) -> dict[str, object]:
+    return {
+        "consent_policy": "by_region",
+        "value_basis": "total",
+        "content_id": "sku",
+        "purchase_event": "CompletePayment",
+        "paid_statuses": ["processing", "completed"],
+        "events": ["CompletePayment", "ViewContent"],
+        "send_product_names": "1",
+        "other_statuses": "",
+        "custom_events": "",
+        **changes,
+    }
+
+
+def test_settings_are_kept_and_told_to_the_plugin(
+    connector: Running, store: StandInStore, browser: httpx.Client
+) -> None:
+    store.has_plugin = True
+    browser.get("/owner/plugin")
+    fields = settings_fields(
+        consent_policy="required",
+        value_basis="without_tax",
+        other_statuses="wc-shipped, packed",
+        custom_events="action.wc_booking = Booking",
+    )
+
+    done = post(browser, "/owner/settings", "/owner/settings", **fields)  # type: ignore[arg-type]
+
+    assert done.headers["location"] == "/owner/settings?done=saved"
+    kept = installation(connector).settings
+    assert kept.consent_policy is ConsentPolicy.REQUIRED
+    assert kept.paid_statuses == ("processing", "completed", "shipped", "packed")
+    assert kept.custom_events == {"action.wc_booking": "Booking"}
+    assert "AddToCart" in kept.disabled_events
+    assert "ViewContent" not in kept.disabled_events
+    assert store.connection["settings"]["consent_policy"] == "required"
 
 
 @pytest.mark.parametrize(
-    "path", ["/owner", "/owner/tiktok", "/owner/store", "/owner/settings", "/owner/plugin", "/owner/uninstall"]
+    "changes",
+    [
+        {"consent_policy": "whatever"},
+        {"paid_statuses": [], "other_statuses": " , "},
+        {"custom_events": "no equals sign"},
+        {"custom_events": "topic = 1 bad name"},
+    ],
 )
-def test_every_page_answers(connector: Running, store: StandInStore, path: str) -> None:
-    browser = signed_in(connector, store)
+def test_settings_that_cannot_be_are_refused_and_nothing_changes(
+    connector: Running, browser: httpx.Client, changes: dict[str, object]
+) -> None:
+    page = post(browser, "/owner/settings", "/owner/settings", **settings_fields(**changes))  # type: ignore[arg-type]
 
-    assert browser.get(path).status_code == 200
+    assert page.status_code == 422
+    assert installation(connector).settings == InstallationSettings()
+
+
+def test_saving_the_page_as_it_is_changes_no_event(connector: Running, browser: httpx.Client) -> None:
+    page = browser.get("/owner/settings").text
+    shown = [part.split('"')[0] for part in page.split('name="events" value="')[1:]]
+
+    post(browser, "/owner/settings", "/owner/settings", **settings_fields(events=shown))  # type: ignore[arg-type]
+
+    assert installation(connector).settings.disabled_events == ()
+
+
+# Entering and leaving
+
+
+def test_signing_in_needs_address_and_password(
+    connector: Running, store: StandInStore, browser: httpx.Client
+) -> None:
+    post(browser, "/owner", "/owner/sign-out")
+    assert browser.get("/owner").headers["location"] == "/owner/sign-in"
+
+    wrong = post(browser, "/owner/sign-in", "/owner/sign-in", store=store.url, password="not it at all")
+    unknown = post(browser, "/owner/sign-in", "/owner/sign-in", store="nobody.example", password=PASSWORD)
+    right = post(browser, "/owner/sign-in", "/owner/sign-in", store=store.url + "/wp-admin/", password=PASSWORD)
+
+    assert (wrong.status_code, unknown.status_code) == (403, 403)
+    assert right.headers["location"] == "/owner"
+    assert browser.get("/owner").status_code == 200
+
+
+def test_guessing_passwords_is_slowed_down(connector: Running, store: StandInStore, browser: httpx.Client) -> None:
+    guesser = connector.browser()
+
+    answers = [
+        post(guesser, "/owner/sign-in", "/owner/sign-in", store=store.url, password="guess").status_code
+        for _ in range(12)
+    ]
+
+    assert answers[0] == 403
+    assert answers[-1] == 429
+
+
+def test_a_new_password_signs_others_out(connector: Running, store: StandInStore, browser: httpx.Client) -> None:
+    other = connector.browser()
+    post(other, "/owner/sign-in", "/owner/sign-in", store=store.url, password=PASSWORD)
+    fields = {"old": PASSWORD, "password": "an even longer one", "again": "an even longer one"}
+
+    wrong = post(browser, "/owner/settings", "/owner/settings/password", **{**fields, "old": "no"})
+    post(browser, "/owner/settings", "/owner/settings/password", **fields)
+
+    assert wrong.status_code == 403
+    assert browser.get("/owner").status_code == 200
+    assert other.get("/owner").headers["location"] == "/owner/sign-in"
+
+
+def test_a_session_ends_after_twelve_hours(connector: Running, browser: httpx.Client) -> None:
+    connector.clock.move(hours=12, minutes=1)
+
+    assert browser.get("/owner").headers["location"] == "/owner/sign-in"
+
+
+def test_pausing_and_resuming(connector: Running, browser: httpx.Client) -> None:
+    post(browser, "/owner/store", "/owner/store/pause", to="paused")
+    assert installation(connector).state == "paused"
+
+    post(browser, "/owner/store", "/owner/store/pause", to="active")
+    assert installation(connector).state == "active"
+
+
+def test_uninstalling_takes_everything_of_ours_out_of_the_store(
+    connector: Running, store: StandInStore, browser: httpx.Client
+) -> None:
+    store.has_plugin = True
+    browser.get("/owner/plugin")
+    paste(browser)
+
+    unsure = post(browser, "/owner/uninstall", "/owner/uninstall", data="keep")
+    page = post(browser, "/owner/uninstall", "/owner/uninstall", data="keep", sure="1")
+
+    assert unsure.status_code == 422
+    assert page.status_code == 200
+    assert (store.webhooks, store.script_tags, store.is_connected) == ({}, {}, False)
+    assert installation(connector).state == "removed"
+    assert token_of(connector) == []
+    assert browser.get("/owner").headers["location"] == "/owner/sign-in"
+    assert connector.browser().get("/owner/sign-in").status_code == 200
+
+
+def test_a_store_that_is_away_can_be_left_too(connector: Running, store: StandInStore, browser: httpx.Client) -> None:
+    store.stop()
+
+    page = post(browser, "/owner/uninstall", "/owner/uninstall", data="erase", sure="1")
+
+    assert "could not be deleted" in page.text
+    assert installation(connector).state == "removed"

@@ -206,7 +206,7 @@ def _explain(storage: Storage, statement: str, parameters: Any) -> str:
         if storage.database.is_sqlite:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
             plan = [row[3] for row in rows]
-            return "; ".join(line for line in plan if line.startswith("SCAN") and "USING" not in line)
+            return "; ".join(line for line in plan if line.startswith("SCAN"))
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # tables of three rows are read whole else
         rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
         return "; ".join(row[0] for row in rows if "Seq Scan" in row[0])

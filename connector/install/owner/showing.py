@@ -50,6 +50,8 @@ def show(site: Site, request: Request, session: Session, template: str, tab: str
             "session": session,
             "message": message,
             "setting_up": is_setting_up(session),
+            # The language links are read, so after a post they lead to the page that the form is on.
+            "path": request.url.path if request.method == "GET" else dict(TABS)[tab],
             **values,
         },
     )

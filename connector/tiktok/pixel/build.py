@@ -23,19 +23,17 @@ _REQUIRED: dict[ConsentPolicy, bool] = {ConsentPolicy.REQUIRED: True, ConsentPol
 
 @dataclass(frozen=True, slots=True)
 class PixelConfig:
-    """What the script is told besides its ids. `public_url` is ours, `library_url` TikTok's, without a slash at the end."""
+    """What the script is told besides the pixel's code. `library_url` is TikTok's, without a query."""
 
-    public_url: str
     library_url: str
     consent_policy: ConsentPolicy = ConsentPolicy.BY_REGION
     disabled_events: Sequence[str] = ()
     views_direct: bool = False
 
 
-def pixel_config(settings: InstallationSettings, public_url: str, library_url: str) -> PixelConfig:
+def pixel_config(settings: InstallationSettings, library_url: str) -> PixelConfig:
     """The part of an installation's settings that the browser may know."""
     return PixelConfig(
-        public_url=public_url,
         library_url=library_url,
         consent_policy=settings.consent_policy,
         disabled_events=settings.disabled_events,
@@ -43,7 +41,7 @@ def pixel_config(settings: InstallationSettings, public_url: str, library_url: s
     )
 
 
-def pixel_script(public_id: str, pixel_code: str, config: PixelConfig) -> bytes:
+def pixel_script(pixel_code: str, config: PixelConfig) -> bytes:
     """The script as UTF-8. Without a pixel code there is nothing to load: the empty script."""
     if not pixel_code:
         return EMPTY_SCRIPT
@@ -54,7 +52,7 @@ def pixel_script(public_id: str, pixel_code: str, config: PixelConfig) -> bytes:
     if config.disabled_events:
         facts["disabledEvents"] = _with_both_purchases(config.disabled_events)
     if config.views_direct:
-        facts |= {"viewsDirect": True, "collect": f"{config.public_url}/collect/{public_id}"}
+        facts["viewsDirect"] = True  # the address comes with the page, as the public id does
     return _template().replace(_PLACEHOLDER, _literal(facts)).encode()
 
 

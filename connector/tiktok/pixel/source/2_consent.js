@@ -47,7 +47,7 @@ const readGoogle = (entry) => {
 const watchGoogle = () => {
   const layer = (root.dataLayer = root.dataLayer || []);
   const { push } = layer;
-  layer.forEach(readGoogle);
+  layer.forEach(safely(readGoogle));
   layer.push = (...entries) => {
     safely(() => entries.some(readGoogle) && review())();
     return push.apply(layer, entries);

@@ -24,7 +24,7 @@ const traits = () => ({
   ref: session.ref,
   ttclid,
   ttp: readCookie('_ttp'),
-  page: location.href.split(/[?#]/)[0].slice(0, 300),
+  page: location.href.split(/[?#]/)[0],
 });
 
 /** Writes the cookie as far as the choice allows; after a refusal only the refusal, where that may be kept. */

@@ -87,7 +87,7 @@ const begin = async () => {
   current = { status: stored.consent || 'unknown', source: stored.source, at: stored.at };
   note(stored.source, stored.consent);
   note('javascript', api.choice);
-  watchGoogle();
+  safely(watchGoogle)();
   readVisitor();
   act(() => call('page'));
   collectPageEvents(api);

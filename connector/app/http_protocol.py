@@ -1,0 +1,128 @@
+"""uvicorn's HTTP/1.1 protocol with bounds for the head of a request, and refusals as one line of JSON.
+
+uvicorn bounds neither the bytes of a head nor the time in which it must come, and never closes a connection on
+which nothing was ever said.
+"""
+
+import asyncio
+import weakref
+from typing import Any, ClassVar
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+__all__ = ["MAX_HEAD_BYTES", "bounded_http"]
+
+MAX_HEAD_BYTES = 64 * 1024
+_LOOKS_PER_TIMEOUT = 10
+_LONGEST_PAUSE = 1.0
+_TOO_LARGE = (431, "head_too_large", f"The head of the request is over {MAX_HEAD_BYTES} bytes.")
+_TOO_SLOW = (408, "head_too_slow", "The head of the request did not arrive in time.")
+_MALFORMED = (400, "not_http", "This is no HTTP request.")
+
+
+class _HeadTooLarge(Exception):
+    """Ends the parsing of a head."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. One timer looks after all connections of a server: a timer for each would cost a webhook more
+    than the check of its signature.
+    """
+
+    head_seconds: ClassVar[float] = 15.0
+    _watched: ClassVar["weakref.WeakKeyDictionary[Any, bool]"] = weakref.WeakKeyDictionary()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A head is awaited from now on."""
+        super().connection_made(transport)
+        self._head_since: float | None = self.loop.time()
+        self._in_head = False
+        self._head_bytes = 0
+        self._fed_in_head = 0
+        self._refusal = _MALFORMED
+        if not self._watched.get(self.server_state):
+            self._watched[self.server_state] = True
+            self._look_later()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; a head that goes on and on ends here, wherever its line breaks are."""
+        if self._head_since is None and (self.cycle is None or self.cycle.response_complete):
+            self._head_since = self.loop.time()
+        super().data_received(data)
+        if self._in_head:
+            self._fed_in_head += len(data)
+            if self._fed_in_head > 2 * MAX_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request's head was seen."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = self._fed_in_head = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refusal = _TOO_LARGE
+            raise _HeadTooLarge
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; its body has a time of its own."""
+        self._in_head, self._head_since = False, None
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """The parser gave up; whose fault it is was noted before."""
+        self._refuse(self._refusal)
+
+    def _refuse(self, refusal: tuple[int, str, str]) -> None:
+        """Answer and close, unless the answer to a whole request is still being made: that one comes first."""
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        status, word, text = refusal
+        body = orjson.dumps({"error": word, "reason": text})
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+    def close_if_overdue(self, now: float) -> None:
+        """When the head takes too long: with an answer if anything of it came, else without a word."""
+        if self._head_since is None or now - self._head_since <= self.head_seconds or self.transport.is_closing():
+            return
+        if self._in_head:
+            self._refuse(_TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _look_later(self) -> None:
+        pause = min(self.head_seconds / _LOOKS_PER_TIMEOUT, _LONGEST_PAUSE)
+        self.loop.call_later(pause, _look, self.server_state, self.loop, type(self))
+
+
+def _look(server_state: Any, loop: asyncio.AbstractEventLoop, kind: type[BoundedHttp]) -> None:
+    """Close every connection whose head is overdue; look again while there are connections."""
+    waiting = list(server_state.connections)
+    for each in waiting:
+        each.close_if_overdue(loop.time())
+    if waiting:
+        waiting[0]._look_later()
+    else:
+        kind._watched[server_state] = False
+
+
+def bounded_http(head_seconds: float) -> type[BoundedHttp]:
+    """The protocol class with this many seconds for a head."""
+    return type("BoundedHttp", (BoundedHttp,), {"head_seconds": head_seconds})
