@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
+from connector.app.privacy import privacy_routes
 from connector.console.application import routes as console_routes
 from connector.install.routes import routes as install_routes
 from connector.install.services import Services, TikTokApp, calls_from_threads
@@ -15,8 +16,9 @@ __all__ = ["page_routes"]
 
 
 def page_routes(settings: Settings, storage: Storage, outbound: Outbound) -> Sequence[BaseRoute]:
-    """Install flow, owner pages, downloads, support console."""
-    return [*install_routes(install_services(settings, storage, outbound)), *console_routes(settings, storage)]
+    """Install flow, owner pages, downloads, the plugin's privacy calls, support console."""
+    services = install_services(settings, storage, outbound)
+    return [*install_routes(services), *privacy_routes(services), *console_routes(settings, storage)]
 
 
 def install_services(settings: Settings, storage: Storage, outbound: Outbound) -> Services:

@@ -33,7 +33,7 @@ from connector.storage.opening import Storage, open_storage
 from connector.storage.spool import Spool
 from connector.storage.wakeups import EVENTS, WEBHOOKS, Wakeups
 
-__all__ = ["Service", "create_app", "run_server"]
+__all__ = ["Service", "create_app", "run_server", "server_config"]
 
 _QUIET_SECONDS = 0.25
 
@@ -174,10 +174,26 @@ def run_server(
     configure_logs(settings.log_format, settings.log_level)
     failpoints.arm(failpoints.parse(settings.failpoints))
     storage = open_storage(settings)
-    config = uvicorn.Config(
-        create_app(settings, storage, delivery=delivery),
-        host=host or settings.host,
-        port=settings.port if port is None else port,
+    app = create_app(settings, storage, delivery=delivery)
+    config = server_config(settings, app, host=host or settings.host, port=settings.port if port is None else port)
+    gc.collect()
+    gc.freeze()  # what start-up made stays; the collector need not walk it with every generation
+    gc.set_threshold(20_000, 20, 50)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ends_cleanly)
+    log.info("listening", host=config.host, port=config.port, delivery=delivery)
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        storage.close()
+
+
+def server_config(settings: Settings, app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
+    """How every server of this program speaks HTTP."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
         loop="uvloop",
         http=bounded_http(settings.header_timeout),
         ws="none",
@@ -192,13 +208,3 @@ def run_server(
         timeout_graceful_shutdown=20,
         backlog=4096,
     )
-    gc.collect()
-    gc.freeze()  # what start-up made stays; the collector need not walk it with every generation
-    gc.set_threshold(20_000, 20, 50)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ends_cleanly)
-    log.info("listening", host=config.host, port=config.port, delivery=delivery)
-    try:
-        uvicorn.Server(config).run()
-    finally:
-        storage.close()

@@ -37,9 +37,9 @@ def sentences() -> set[str]:
             and isinstance(node.body[0].value, ast.Constant)
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in described:
-                if node.value.endswith(".") and " " in node.value:
-                    found.add(node.value)
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if text.endswith(".") and " " in text and text not in described:
+                found.add(text)
     return found
 
 
@@ -55,5 +55,5 @@ def test_every_diagnosis_is_said_in_every_language(language: str) -> None:
 def test_templates_ask_for_texts_that_exist() -> None:
     english = catalogue("en")
     for file in (CONSOLE / "templates").rglob("*.html"):
-        for key in re.findall(r't\("([a-z_.0-9]+)"[,)]', file.read_text("utf-8")):
+        for key in re.findall(r'\bt\("([a-z_.0-9]+)"[,)]', file.read_text("utf-8")):
             assert key in english, f"{file.name}: {key}"

@@ -59,7 +59,7 @@ def with_journal(storage: Storage, spool: Spool, scene: Callable[[Journal], Awai
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the journal works on a thread
             await asyncio.sleep(0.02)
 
 

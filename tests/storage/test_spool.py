@@ -53,7 +53,7 @@ class Disk:
 
 @contextmanager
 def disk_with(size: int) -> Iterator[None]:
-    """Files may grow to `size` bytes and no further; a write that does not fit is taken in part, as on a full disk."""
+    """Files grow to `size` bytes and no further; what does not fit is taken in part, as by a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -167,7 +167,7 @@ def test_a_full_disk_takes_nothing_by_half(tmp_path: Path) -> None:
 
 def test_without_a_folder_nothing_is_taken(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
-    with pytest.raises(OSError, match="File exists|Not a directory"):
+    with pytest.raises(OSError, match=r"File exists|Not a directory"):
         Spool(tmp_path / "spool").append([arrival(1)])
 
 

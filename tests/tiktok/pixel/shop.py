@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import quote_plus  # as PHP writes cookies
 
 import uvicorn
 from starlette.applications import Starlette
@@ -117,12 +118,8 @@ class Shop:
 
     async def _context(self, _request: Request) -> Response:
         self.contexts += 1
-        answer = {
-            "country": self.country,
-            "consent_required": self.consent_required,
-            "customer": None,
-            "staff": False,
-        }
+        place = {"country": self.country, "consent_required": self.consent_required}
+        answer = place | {"customer": None, "staff": False}
         return JSONResponse(answer | self.context)
 
     async def _beacon(self, request: Request) -> Response:
@@ -139,9 +136,6 @@ class Shop:
     def _with_handover(self, response: Response) -> Response:
         self.minted += 1
         item = {"id": f"{self.minted:032x}", **HOODIE, "quantity": 2}
-        # PHP encodes cookies so.
-        from urllib.parse import quote_plus
-
         response.headers["Set-Cookie"] = (
             f"pixel_connector_cart={quote_plus(json.dumps([item]))}; Path=/; SameSite=Lax; Max-Age=300"
         )

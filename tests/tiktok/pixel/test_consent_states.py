@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
+from connector.core.identity import external_id
 from connector.core.installation_settings import ConsentPolicy
 from connector.demo.tiktok_stand_in import StandInTikTok
 from tests.tiktok.pixel.shop import PUBLIC_ID, Shop, eventually
@@ -212,8 +213,6 @@ def test_staff_is_not_counted(page: Page, make_shop: Callable[..., Shop], tiktok
 def test_external_id_is_the_one_that_the_server_hashes(
     page: Page, make_shop: Callable[..., Shop], tiktok: StandInTikTok
 ) -> None:
-    from connector.core.identity import external_id
-
     shop = make_shop(ConsentPolicy.OPT_OUT)
     page.goto(shop.url + PRODUCT)
     assert_view_told_to_both(shop, tiktok)

@@ -38,7 +38,7 @@ const permits = ({ status }) => status != 'denied' && (required === false || (st
 
 /** Google Consent Mode. Only an update is a visitor's choice; a default is the shop's. */
 const readGoogle = (entry) => {
-  if (entry && entry[0] == 'consent' && entry[1] == 'update') {
+  if (entry[0] == 'consent' && entry[1] == 'update') {
     note('google_consent_mode', entry[2].ad_storage);
     return true;
   }

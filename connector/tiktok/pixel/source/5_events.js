@@ -53,10 +53,10 @@ const act = (work) => {
   flush();
 };
 
-/** Once for each opening of the page: a reload and the back button open nothing new. */
+/** Once for each opening of the page: a reload, the back button and the page's own form open nothing new. */
 const onPage = (name, mark, parameters, extra) =>
   act(() => {
-    if (isNew(name + mark) || !performance.navigation.type) {
+    if (isNew(name + mark) || (!performance.navigation.type && doc.referrer != location.href)) {
       tell(name, parameters, mint(), extra);
     }
   });
