@@ -5,6 +5,7 @@ which nothing was ever said.
 """
 
 import asyncio
+import re
 import weakref
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ __all__ = ["MAX_HEAD_BYTES", "bounded_http"]
 MAX_HEAD_BYTES = 64 * 1024
 _LOOKS_PER_TIMEOUT = 10
 _LONGEST_PAUSE = 1.0
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _TOO_LARGE = (431, "head_too_large", f"The head of the request is over {MAX_HEAD_BYTES} bytes.")
 _TOO_SLOW = (408, "head_too_slow", "The head of the request did not arrive in time.")
 _MALFORMED = (400, "not_http", "This is no HTTP request.")
@@ -49,11 +51,20 @@ class BoundedHttp(HttpToolsProtocol):
         """Feed the parser; a head that goes on and on ends here, wherever its line breaks are."""
         if self._head_since is None and (self.cycle is None or self.cycle.response_complete):
             self._head_since = self.loop.time()
-        super().data_received(data)
+        super().data_received(self._without_upgrade(data))
         if self._in_head:
             self._fed_in_head += len(data)
             if self._fed_in_head > 2 * MAX_HEAD_BYTES and not self.transport.is_closing():
                 self._refuse(_TOO_LARGE)
+
+    def _without_upgrade(self, data: bytes) -> bytes:
+        """The parser takes no body from a client that offers to change the protocol, which clients may do with any
+        request; we may ignore the offer (RFC 9110, 7.8), so it never sees it.
+        """
+        if b"pgrade" not in data or (self.cycle is not None and self.cycle.more_body):
+            return data
+        head, end, rest = data.partition(b"\r\n\r\n")
+        return _UPGRADE.sub(b"\r\nx-offer:", head) + end + rest
 
     def on_message_begin(self) -> None:
         """The first byte of a request's head was seen."""
@@ -81,6 +92,13 @@ class BoundedHttp(HttpToolsProtocol):
         """The head is whole; its body has a time of its own."""
         self._in_head, self._head_since = False, None
         super().on_headers_complete()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A sender may close its side when it has said everything; it still wants to hear the answer."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            return None
+        self.cycle.keep_alive = False
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """The parser gave up; whose fault it is was noted before."""

@@ -19,8 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from connector import failpoints
 from connector.app.health import health_routes
 from connector.app.http_protocol import bounded_http
+from connector.app.maintenance import MaintenanceThread
 from connector.app.pages import page_routes
-from connector.app.workers import DeliveryThread, Heartbeat, ProcessingThread, delivery_thread
+from connector.app.workers import (
+    DeliveryThread,
+    Heartbeat,
+    ProcessingThread,
+    delivery_thread,
+    maintenance_thread,
+)
 from connector.intake.directory import InstallationDirectory
 from connector.intake.endpoint import EndpointLimits, WebhookEndpoint
 from connector.intake.journal import Journal
@@ -52,6 +59,7 @@ class Service:
     delivery: DeliveryThread | None
     heartbeat: Heartbeat
     wakeups: Wakeups
+    maintenance: MaintenanceThread
 
 
 def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Service:
@@ -90,6 +98,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
         delivery=worker,
         heartbeat=Heartbeat(storage, role, lambda: {"commits": journal.commits}),
         wakeups=wakeups,
+        maintenance=maintenance_thread(settings, storage),
     )
 
 
@@ -138,14 +147,14 @@ class WebApplication:
 
 def _start(service: Service) -> None:
     s = service
-    for part in (s.directory, s.refusals, s.delivery, s.processing, s.heartbeat, s.wakeups):
+    for part in (s.directory, s.refusals, s.delivery, s.processing, s.heartbeat, s.wakeups, s.maintenance):
         if part is not None:
             part.start()
 
 
 def _stop(service: Service) -> None:
     s = service
-    for part in (s.wakeups, s.processing, s.delivery, s.refusals, s.heartbeat, s.directory):
+    for part in (s.maintenance, s.wakeups, s.processing, s.delivery, s.refusals, s.heartbeat, s.directory):
         if part is not None:
             part.stop()
 

@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector import failpoints
+from connector.app.maintenance import MaintenanceThread
 from connector.delivery.worker import DeliveryOptions, DeliveryWorker
 from connector.intake.processing import Processor
 from connector.logs import configure_logs, log
@@ -172,6 +173,11 @@ def delivery_thread(settings: Settings, storage: Storage) -> DeliveryThread:
     return DeliveryThread(make)
 
 
+def maintenance_thread(settings: Settings, storage: Storage) -> MaintenanceThread:
+    """Everything periodic; of all processes on one database one at a time does each task."""
+    return MaintenanceThread(storage, lambda: Outbound(allow_private=settings.allow_private_addresses), settings)
+
+
 def run_worker(settings: Settings) -> None:
     """`connector deliver`: process and deliver until SIGTERM or SIGINT, then give everything back."""
     configure_logs(settings.log_format, settings.log_level)
@@ -190,11 +196,12 @@ def run_worker(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    for part in (delivery, processing, heartbeat, wakeups):
+    maintenance = maintenance_thread(settings, storage)
+    for part in (delivery, processing, heartbeat, wakeups, maintenance):
         part.start()
     log.info("worker_started")
     stop.wait()
-    for part in (wakeups, processing, delivery, heartbeat):
+    for part in (maintenance, wakeups, processing, delivery, heartbeat):
         part.stop()
     storage.close()
     log.info("worker_stopped")

@@ -23,7 +23,8 @@ _SHAPES = re.compile(
     r"|wc_order_\w+"  # order keys open the order's page
     r"|c[ks]_[0-9a-f]{40}"  # store keys
     r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"  # IPv4
-    r"|(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}(?![\w:])|(?<![\w:])[0-9a-f]{1,4}::[0-9a-f:]+"  # IPv6
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}:){5,7}[0-9a-f]{1,4}(?![\w:])"  # IPv6 whole
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?::[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6}"  # and shortened
     r"|(?<![\w.,-])\+?\d[\d ()/-]{7,}\d(?![\w.,:-])",  # phone numbers as people write them
     re.IGNORECASE,
 )

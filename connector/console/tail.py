@@ -152,7 +152,7 @@ class Tail:
             self._seen[kind] = {row.id for row in rows}
             if not first:
                 found += [_entry(kind, row) for row in rows if row.id not in seen]
-        return sorted(found, key=lambda entry: str(entry["at"]))
+        return sorted(found, key=lambda entry: (str(entry["at"]), int(entry["id"])))
 
 
 def _entry(kind: str, row: Any) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class WebhookEndpoint:
         within_rate = self._sources.count(_source(scope))
         asked_for = _asked_for(scope)
         self._refusals.count(refused, asked_for, headers.get("x-wc-webhook-topic", ""), sample=within_rate)
-        if within_rate:
+        if within_rate and refused.status != 408:  # who was too slow had time enough
             await body.drain()
 
     async def _installation(self, platform: str, installation_id: str, source: str) -> Entry:

@@ -21,8 +21,12 @@ _LONGEST = 200
 
 
 def source_host(headers: str) -> str:
-    """The host that a webhook's kept headers (JSON) name as its store, empty when none."""
-    named = orjson.loads(headers).get(_HEADER) if headers else None
+    """The host that a webhook's kept headers (JSON) name as its store, empty when none. Never raises."""
+    try:
+        kept = orjson.loads(headers)
+    except ValueError:
+        return ""
+    named = kept.get(_HEADER) if isinstance(kept, dict) else None
     return _host(named) if isinstance(named, str) else ""
 
 

@@ -21,6 +21,7 @@ from connector.core.store_events import (
     OrderStamp,
     StoreError,
 )
+from connector.intake.event_rows import EMPTY_ROW, filtered_row
 from connector.intake.reading import ReadWebhook, consent_of, mapping_context, order_subject, told_order, withholds
 from connector.storage.known import Known, KnownEvent, LedgerEntry, Written
 from connector.storage.queue import NewWork
@@ -289,7 +290,7 @@ class Outcomes:
             self.notices.append(notice)
 
     def _add_event(self, webhook: ReadWebhook, mapped: Conversion | Filtered) -> int:
-        row = _filtered_row(mapped) if isinstance(mapped, Filtered) else self._conversion_row(webhook, mapped)
+        row = filtered_row(mapped) if isinstance(mapped, Filtered) else self._conversion_row(webhook, mapped)
         installation = webhook.stored.installation
         if (installation.id, row["event_id"]) in self.known.event_ids and isinstance(webhook.event, Order):
             # Two orders were stamped alike, by a copied order or a restored database: the computed id is unique.
@@ -305,7 +306,7 @@ class Outcomes:
             "created_at": self._now,
             "updated_at": self._now,
         }
-        self.written.events.append(_EMPTY_ROW | row)
+        self.written.events.append(EMPTY_ROW | row)
         self.known.event_ids.add((installation.id, row["event_id"]))
         self._remember(row)
         if row["state"] == EventState.PENDING:
@@ -386,38 +387,5 @@ class Outcomes:
         )
 
 
-def _filtered_row(mapped: Filtered) -> dict[str, Any]:
-    return {
-        "event_id": mapped.event_id,
-        "name": mapped.name,
-        "state": EventState.FILTERED,
-        "reason": mapped.reason,
-        "value": mapped.value,
-        "currency": mapped.currency,
-        "order_id": None if mapped.order_id is None else str(mapped.order_id),
-    }
-
-
 def _without_stamp(order: Order) -> Order:
     return replace(order, stamp=OrderStamp())
-
-
-# Every column of the table that a row may leave out: one shape for all rows of one insert.
-_EMPTY_ROW: dict[str, Any] = {
-    "reason": "",
-    "value": None,
-    "currency": None,
-    "order_id": None,
-    "pixel_code": "",
-    "payload": None,
-    "match_keys": "",
-    "warnings": "",
-    "consent": "",
-    "country": None,
-    "visitor_subject": None,
-    "order_subject": None,
-    "browser_copy": False,
-    "attempts": 0,
-    "next_attempt_at": None,
-    "delivered_at": None,
-}

@@ -76,7 +76,7 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, *, pool_size: int = 8) -> Database:
+def open_database(url: str, *, pool_size: int = 12) -> Database:
     """Open the database of that address. SQLite files get their folder made. Makes no tables."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite":

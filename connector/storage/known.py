@@ -3,7 +3,7 @@ writing of what processing made of them. Both in few statements for the whole gr
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -222,25 +222,30 @@ _WEBHOOK_DONE = (
 
 
 def _write_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    dialect = connection.dialect
-    turn = {
-        column.name: process
-        for column in _event.c
-        if isinstance(column.type, UtcTime | DecimalText) and (process := column.type.bind_processor(dialect))
-    }
-    turn |= dict.fromkeys(_PLAIN_TEXT, str)
+    turn: dict[str, Callable[[Any], Any]] = dict.fromkeys(_PLAIN_TEXT, str)
+    for column in _event.c:
+        if isinstance(column.type, UtcTime | DecimalText):
+            turn[column.name] = column.type.bind_processor(connection.dialect) or _as_it_is
     marks = ", ".join([_mark(connection)] * len(_EVENT_COLUMNS))
     statement = f"INSERT INTO event ({', '.join(_EVENT_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names of ours
-    values = [tuple(turn[name](row[name]) if name in turn else row[name] for name in _EVENT_COLUMNS) for row in rows]
-    connection.exec_driver_sql(statement, values)
+    connection.exec_driver_sql(statement, _turned(rows, _EVENT_COLUMNS, turn))
 
 
 def _write_webhooks(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    time = _webhook.c.processed_at.type.bind_processor(connection.dialect)
-    for row in rows:
-        row["new_state"], row["at"] = str(row["new_state"]), time(row["at"]) if time else row["at"]
-    values = [tuple(row[name] for name in _WEBHOOK_COLUMNS) for row in rows]
+    time = _webhook.c.processed_at.type.bind_processor(connection.dialect) or _as_it_is
+    values = _turned(rows, _WEBHOOK_COLUMNS, {"new_state": str, "at": time})
     connection.exec_driver_sql(_WEBHOOK_DONE.format(_mark(connection)), values)
+
+
+def _turned(
+    rows: Sequence[dict[str, Any]], names: Sequence[str], turn: Mapping[str, Callable[[Any], Any]]
+) -> list[tuple[Any, ...]]:
+    """The rows as the driver takes them."""
+    return [tuple(turn[name](row[name]) if name in turn else row[name] for name in names) for row in rows]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _mark(connection: Connection) -> str:

@@ -22,6 +22,7 @@ import zstandard
 from connector.core.row_ids import id_at
 from connector.storage.arrivals import digest_of
 from connector.storage.encryption import subject_digest
+from connector.storage.partitions import make_partitions
 from tests.bench.places import INSTALLATION, Place
 from tests.bench.workload import ORDER, PIXEL_CODE, VIEW, Template
 from tests.installations import add_installation
@@ -97,6 +98,8 @@ def seed_history(place: Place, first: int, last: int, total: int) -> None:
         raise OSError(
             f"{(last - first) * _DISK_PER_ROW / 1e9:.0f} GB are needed for the history, {free / 1e9:.0f} free"
         )
+    start = datetime.now(UTC) - timedelta(days=_DAYS)
+    make_partitions(place.storage.database, start, _DAYS // 7 + 4)
     parts = _parts(_History(place, total), first, last)
     (_write_sqlite if place.kind == "sqlite" else _write_postgres)(place, parts)
 

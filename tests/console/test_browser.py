@@ -259,7 +259,8 @@ def test_every_page_fits_both_widths_and_is_pictured(browser: Browser, site: Sit
         assert wider <= 0, f"{name} is {wider} pixels too wide at {width}"
         unnamed = page.evaluate(
             """[...document.querySelectorAll("button, a, input:not([type=hidden]), select")].filter((element) =>
-            !(element.innerText || element.ariaLabel || element.title || element.labels?.length || element.placeholder
+            !(element.textContent.trim() || element.ariaLabel || element.title || element.labels?.length
+            || element.placeholder
             || element.querySelector("[aria-label]"))).map((element) => element.outerHTML)"""
         )
         assert unnamed == [], name

@@ -134,5 +134,6 @@ def test_the_setting_counts_from_the_next_webhook_on(storage: Storage) -> None:
 
 
 def test_headers_that_say_nothing() -> None:
-    assert [source_host(text) for text in ("", "{}", '{"x-wc-webhook-source": 7}')] == ["", "", ""]
+    for text in ("", "{}", "[]", "{", '{"x-wc-webhook-source": 7}'):
+        assert source_host(text) == ""
     assert not is_other_address("", "https://shop.example")

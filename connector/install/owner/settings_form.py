@@ -37,7 +37,7 @@ EVENTS = (
     "Lead",
     "Contact",
 )
-FLAGS = ("send_renewals", "send_product_names", "views_direct")
+FLAGS = ("send_renewals", "send_product_names", "views_direct", "filter_other_addresses")
 
 
 def read_settings(form: Form, present: InstallationSettings) -> InstallationSettings | str:

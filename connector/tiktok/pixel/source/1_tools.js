@@ -21,8 +21,8 @@ const safely = (work) => async (...input) => {
   } catch (ignored) {}
 };
 
-/** Capturing: we look first, change nothing, and nobody can hide an event from us. */
-const listen = (target, type, work) => target.addEventListener(type, safely(work), true);
+/** Every event passes the window first: we look, change nothing, and nobody can hide one from us. */
+const listen = (type, work) => root.addEventListener(type, safely(work), true);
 
 const readCookie = (name) => (`; ${doc.cookie}`.split(`; ${name}=`)[1] || '').split(';')[0];
 

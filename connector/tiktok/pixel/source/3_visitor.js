@@ -14,7 +14,7 @@ const readVisitor = () => {
   const [, found] = /[?&]ttclid=([\w.~-]{1,600})/.exec(`${location.search}&${/tiktok\.com\//.test(page) && referrer}`) || [];
   visitor = stored.visitor;
   ttclid = found || stored.ttclid || readCookie('ttclid');
-  session.ref = session.ref || (page.includes(location.host) ? stored.ref : page.slice(0, 200));
+  session.ref = session.ref || (page.includes(location.host) ? stored.ref : page);
 };
 
 /** The page is told without its query: that could open an order. */

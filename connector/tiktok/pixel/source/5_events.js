@@ -10,7 +10,7 @@ const waiting = [];
 const beacon = (name, extra) => {
   const isDirect = api.viewsDirect && name == 'ViewContent';
   const body = assign({ name, visitor, gpc, consent: current }, extra);
-  if (visitor && permits(current)) {
+  if (permits(current)) {
     assign(body, traits(), { referrer: session.ref, country: session.region });
   }
   if (api.api) {
@@ -90,7 +90,7 @@ const collectPageEvents = ({ product, search, checkout, purchase, order, pixelCo
 
 /** The visitor chose how to pay, or pays: once for each cart. Scripts choose too, those are not meant. */
 const watchPayment = (parameters) => {
-  listen(doc, 'click', ({ isTrusted, target }) => {
+  listen('click', ({ isTrusted, target }) => {
     if (isTrusted && target.closest('#place_order,[class*=place-order],[name*=payment]')) {
       act(() => isNew(JSON.stringify(parameters)) && tell('AddPaymentInfo', parameters, mint(), {}));
     }

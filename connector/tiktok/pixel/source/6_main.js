@@ -91,9 +91,9 @@ const begin = async () => {
   readVisitor();
   act(() => call('page'));
   collectPageEvents(api);
-  listen(doc, 'wp_listen_for_consent_change', review);
-  listen(doc, 'visibilitychange', review);
-  listen(root, 'pageshow', review);
+  listen('wp_listen_for_consent_change', review);
+  listen('visibilitychange', review);
+  listen('pageshow', review);
   // Additions to the cart come by page load, form, AJAX, blocks or the Store API: look after every call that ends.
   new PerformanceObserver(readHandover).observe({ type: 'resource' });
   return review();
@@ -113,7 +113,7 @@ if (!api.consent) {
   });
   const late = doc.prerendering ? 'prerenderingchange' : doc.readyState == 'loading' && 'DOMContentLoaded';
   if (late) {
-    listen(doc, late, begin);
+    listen(late, begin);
   } else {
     safely(begin)();
   }
