@@ -28,10 +28,13 @@ from connector.app.workers import (
     delivery_thread,
     maintenance_thread,
 )
+from connector.intake.beacons import beacon_routes
 from connector.intake.directory import InstallationDirectory
 from connector.intake.endpoint import EndpointLimits, WebhookEndpoint
 from connector.intake.journal import Journal
+from connector.intake.pixel_route import pixel_routes
 from connector.intake.processing import Processor
+from connector.intake.published import PublishedInstallations
 from connector.intake.refusals import Refusals
 from connector.logs import configure_logs, log
 from connector.outbound import Outbound
@@ -113,8 +116,11 @@ def create_app(settings: Settings, storage: Storage, *, delivery: bool = True) -
         service.refusals,
         EndpointLimits(settings.max_body_bytes, settings.body_timeout),
     )
+    published = PublishedInstallations(storage)
     routes: Sequence[BaseRoute] = [
         *health_routes(service),
+        *pixel_routes(published, settings.tiktok_pixel_url),
+        *beacon_routes(storage, published, service.journal),
         *page_routes(settings, storage, outbound),
     ]
 
