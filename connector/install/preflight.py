@@ -48,7 +48,7 @@ def preflight(services: Services, typed: str) -> Preflight | None:
         now=services.now(),
         own=_own_address(services),
         index=index,
-        plain_index=None if _is_ok(index) else fetch(services, OutgoingRequest("GET", f"{store_url}/?rest_route=/&{_FIELDS}")),
+        plain_index=None if _is_ok(index) else _plain_index(services, store_url),
         front=front,
         authorisation=_whoami(services, store_url),
     )
@@ -78,6 +78,11 @@ def _followed(services: Services, url: str) -> tuple[str, Reply | StoreFault]:
             break  # no store is followed from https down to http
         url = target
     return url, reply
+
+
+def _plain_index(services: Services, store_url: str) -> Reply | StoreFault:
+    """The same index under the address that works with plain permalinks too."""
+    return fetch(services, OutgoingRequest("GET", f"{store_url}/?rest_route=/&{_FIELDS}"))
 
 
 def _own_address(services: Services) -> Reply | StoreFault:

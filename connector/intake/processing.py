@@ -84,8 +84,10 @@ class Processor:
 
     def _claim_turns(self, connection: Connection, limit: int, token: int) -> list[Claimed]:
         now, claimed = self._storage.now(), list[Claimed]()
+        # Nothing can be mapped for a store that has no pixel yet: its orders wait for the owner to connect TikTok.
+        unconnected = frozenset(one.id for one in self._installations.all().values() if not one.pixel_code)
         for lane in Lane:
-            due = webhook_queue.installations_due(connection, lane, now, self._cursor, frozenset())
+            due = webhook_queue.installations_due(connection, lane, now, self._cursor, unconnected)
             share = max(limit // max(min(len(due), _INSTALLATIONS_PER_GROUP), 1), 1)
             for installation_id in due[:_INSTALLATIONS_PER_GROUP]:
                 room = min(share, limit - len(claimed))

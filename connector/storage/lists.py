@@ -24,8 +24,8 @@ _attempt = DeliveryAttempt.__table__  # type: ignore[attr-defined]
 _attempt_event = AttemptEvent.__table__  # type: ignore[attr-defined]
 _refused = RefusedWebhook.__table__  # type: ignore[attr-defined]
 
-SCAN_SECONDS = 0.06
-_FIRST_CHUNK, _LARGEST_CHUNK = 500, 8000
+SCAN_SECONDS = 0.04
+_FIRST_CHUNK, _LARGEST_CHUNK = 500, 4000
 _POINTED = 500  # most rows that an order number, an event id or a request id leads to
 # States so rare that they have an index of their own, over all installations.
 _RARE_EVENTS = frozenset({"held", "rejected", "dead"})

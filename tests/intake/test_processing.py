@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from connector.core.states import Lane
 from connector.intake import reading
 from connector.intake.processing import Processor
+from connector.storage.installations import change_installation
 from connector.storage.opening import Storage
 from connector.storage.queue import event_queue
 from connector.storage.tables import ConsentRecord, Event, EventWork, OrderLedger
@@ -324,3 +325,15 @@ def test_installations_take_turns(storage: Storage) -> None:
     Processor(storage, 30.0).run_once()
 
     assert {event.installation_id for event in events(storage)} == {"busy", "quiet"}
+
+
+def test_orders_wait_for_the_owner_to_connect_a_pixel(storage: Storage) -> None:
+    add_installation(storage, pixel_code="")
+    _play(storage, order_body(7))
+    assert (webhooks(storage)[0].state, events(storage)) == ("received", [])
+
+    with storage.database.write() as connection:
+        change_installation(connection, "installation1", storage.now(), pixel_code="C4X")
+    process(storage, Processor(storage, 30.0))
+
+    assert [(event.state, event.pixel_code) for event in events(storage)] == [("pending", "C4X")]

@@ -5,10 +5,9 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from tests.soak.fuzz import fuzz
@@ -24,12 +23,15 @@ def main() -> int:
     if arguments.command == "fuzz":
         return fuzz(arguments.requests, tell=print)
     kinds = _DATABASES if arguments.database == "both" else (arguments.database,)
+    outcomes = [Outcome(kind) for kind in kinds]
+
+    def long(outcome: Outcome) -> None:
+        for _ in _parts(outcome, arguments.kills, arguments.part, arguments.seed):
+            arguments.report.write_text(report(outcomes))  # whatever happens next, this stands
+
     with ThreadPoolExecutor(len(kinds)) as threads:
-        long = partial(_long, kills=arguments.kills, part=arguments.part, seed=arguments.seed)
-        outcomes = list(threads.map(long, kinds))
-    text = report(outcomes)
-    print(text)
-    arguments.report.write_text(text)
+        list(threads.map(long, outcomes))
+    print(report(outcomes))
     return int(any(outcome.faults for outcome in outcomes))
 
 
@@ -45,9 +47,9 @@ def _parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _long(kind: str, kills: int, part: int, seed: int) -> Outcome:
+def _parts(total: Outcome, kills: int, part: int, seed: int) -> Iterator[None]:
     """Several runs, each on a new database; on SQLite every other one has a receiver and a worker apart."""
-    total = Outcome(kind)
+    kind = total.kind
     for number, start in enumerate(range(0, kills, part)):
         places = all_places(min(part, kills - start), seed + number)
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
@@ -57,7 +59,7 @@ def _long(kind: str, kills: int, part: int, seed: int) -> Outcome:
         total.faults += outcome.faults
         total.seconds += outcome.seconds
         _tell(f"{kind}: {total.kills.total()} kills, {len(total.faults)} faults")
-    return total
+        yield
 
 
 def _tell(line: str) -> None:
@@ -89,7 +91,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
         ("kills", [o.kills.total() for o in outcomes]),
         ("**broken promises**", [len(o.faults) for o in outcomes]),
     ]
-    rows += [(name, [o.counts[name] for o in outcomes]) for name in outcomes[0].counts]
+    rows += [(name, [o.counts[name] for o in outcomes]) for name in max((o.counts for o in outcomes), key=len)]
     rows.append(("seconds", [round(o.seconds) for o in outcomes]))
     lines += [f"| {name} | {' | '.join(f'{value:,}' for value in values)} |" for name, values in rows]
     lines += ["", "## Where they died", "", f"| place | {' | '.join(o.kind for o in outcomes)} |"]

@@ -48,7 +48,11 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         assert self._zygote.stdin is not None
         self._zygote.stdin.close()
-        self._zygote.wait(10)
+        try:
+            self._zygote.wait(20)
+        except subprocess.TimeoutExpired:  # a busy machine; its children are gone by now
+            self._zygote.kill()
+            self._zygote.wait()
 
     def begin(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
         """Start `connector` with these arguments; standard error goes to `log`."""

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import socket
 import tempfile
 import time
@@ -27,11 +28,13 @@ _HEAD = (
     b"POST /webhooks/woocommerce/installation1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"X-WC-Webhook-Topic: order.created\r\nX-WC-Webhook-Signature: %s\r\nContent-Length: %d\r\n\r\n"
 )
+_STATUS = re.compile(rb"^HTTP/1\.1 ([2-5][0-9][0-9]) ", re.MULTILINE)
 _PIECES = (
     b"\r\n", b"\r\n\r\n", b"\0", b"\xff\xfe", b"Content-Length: 5\r\n", b"Content-Length: -1\r\n", b" ", b":", b"%",
     b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n", b"Connection: Upgrade\r\nUpgrade: h2c\r\n",
     b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", b"/../", b"%00", b"HTTP/0.9", b"HTTP/1.0", b"{", b"[" * 50,
-    b"9" * 30, b"Connection: close\r\n", b"X-WC-Webhook-Signature: AAAA\r\n", b"ffffffffffffffff\r\n", b"\r\n0\r\n\r\n",
+    b"9" * 30, b"Connection: close\r\n", b"X-WC-Webhook-Signature: AAAA\r\n", b"ffffffffffffffff\r\n",
+    b"\r\n0\r\n\r\n",
 )  # fmt: skip
 
 
@@ -90,9 +93,7 @@ def send(port: int, data: bytes, patience: float = _PATIENCE) -> list[int]:
                 received += part
     except OSError:
         pass
-    return [
-        int(line[9:12]) for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1 ") and line[9:12].isdigit()
-    ]
+    return [int(status) for status in _STATUS.findall(received)]
 
 
 class Server:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.soak.fuzz import Server, _volley, broken_request, fuzzed_server, send
@@ -26,10 +26,11 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@given(
-    data=st.binary(max_size=300) | _HEADS | st.integers(0, 1 << 40).map(lambda n: broken_request(random.Random(n)))
-)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_BROKEN = st.integers(0, 1 << 40).map(lambda seed: broken_request(random.Random(seed)))
+
+
+@given(data=st.binary(max_size=300) | _HEADS | _BROKEN)
+@settings(max_examples=300, deadline=None)
 def test_no_bytes_are_our_fault(server: Server, data: bytes) -> None:
     assert all(status < 500 for status in send(server.port, data))
     assert server.alive()

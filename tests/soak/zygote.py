@@ -40,6 +40,7 @@ def main() -> None:
                 children.add(_fork(json.loads(line), (wake, woken)))
     for child in children:
         os.kill(child, signal.SIGKILL)
+    os._exit(0)
 
 
 def _tell(**values: Any) -> None:

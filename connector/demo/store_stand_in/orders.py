@@ -6,6 +6,18 @@ from typing import Any
 
 __all__ = ["order_body"]
 
+_HOODIES: Mapping[str, Any] = {
+    "id": 1,
+    "name": "Hoodie",
+    "product_id": 18,
+    "variation_id": 0,
+    "quantity": 2,
+    "total": "85.00",
+    "total_tax": "0.00",
+    "sku": "HOODIE",
+    "price": 42.5,
+}
+
 
 def order_body(
     order_id: int, status: str, currency: str, placed: datetime, changes: Mapping[str, Any]
@@ -32,19 +44,7 @@ def order_body(
         "customer_user_agent": "Mozilla/5.0 (stand-in)",
         "billing": {"email": "shopper@example.com", "phone": "+49 30 901820", "country": "DE"},
         "shipping": {"country": "DE"},
-        "line_items": [
-            {
-                "id": 1,
-                "name": "Hoodie",
-                "product_id": 18,
-                "variation_id": 0,
-                "quantity": 2,
-                "total": "85.00",
-                "total_tax": "0.00",
-                "sku": "HOODIE",
-                "price": 42.5,
-            }
-        ],
+        "line_items": [dict(_HOODIES)],
         "refunds": [],
         "meta_data": [],
     }
