@@ -5,11 +5,16 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from tests.clock import Clock
 from tests.databases import settings_for
+
+# A slow machine is no fault of the code: no example is timed.
+hypothesis_settings.register_profile("connector", deadline=None)
+hypothesis_settings.load_profile("connector")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

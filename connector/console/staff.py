@@ -1,5 +1,7 @@
 """Adding staff and checking passwords; `connector staff add` and the sign-in page use it."""
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -15,8 +17,14 @@ __all__ = ["MINIMUM_PASSWORD", "add_staff", "check_password", "deactivate", "set
 MINIMUM_PASSWORD = 12
 MAXIMUM_PASSWORD = 512
 _hasher = PasswordHasher()  # argon2id with the library's parameters (RFC 9106, low memory)
-# Checked when there is no such account, so that answers take as long either way.
-_NOBODY = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """Checked when there is no such account, so that answers take as long either way. Made on first use: it costs
+    64 MiB and a tenth of a second, which no start of a server should pay.
+    """
+    return _hasher.hash("nobody has this password")
 
 
 def add_staff(
@@ -70,7 +78,7 @@ def check_password(storage: Storage, email: str, password: str) -> StaffRecord |
     with storage.database.read() as connection:
         found = find_staff(connection, address)
     known = found is not None and bool(found[1])
-    fits = _verify(found[1] if found is not None and known else _NOBODY, password[:MAXIMUM_PASSWORD])
+    fits = _verify(found[1] if found is not None and known else _nobody(), password[:MAXIMUM_PASSWORD])
     if found is None or not known or not fits or not found[0].active:
         return None
     if _hasher.check_needs_rehash(found[1]):

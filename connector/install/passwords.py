@@ -1,5 +1,7 @@
 """The owner's password: Argon2id, one per installation."""
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, insert, select
@@ -13,7 +15,16 @@ MINIMUM_LENGTH = 10
 _MOST_CHARACTERS = 1000  # a longer one only costs time
 _hasher = PasswordHasher()
 # Verified against when there is none, so that the time taken tells nobody which stores are here.
-_NOBODYS = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobodys() -> str:
+    """Checked when there is no such password, so that answers take as long either way. Made on first use: it costs
+    64 MiB and a tenth of a second, which no start of a server should pay.
+    """
+    return _hasher.hash("nobody has this password")
+
+
 _table = OwnerPassword.__table__  # type: ignore[attr-defined]
 
 
@@ -35,7 +46,7 @@ def fits_password(services: Services, installation_id: str, password: str) -> bo
     """Whether it is the one. Takes as long for an installation that does not exist."""
     stored = _stored(services, installation_id)
     try:
-        fits = _hasher.verify(stored or _NOBODYS, password[:_MOST_CHARACTERS])
+        fits = _hasher.verify(stored or _nobodys(), password[:_MOST_CHARACTERS])
     except (VerificationError, InvalidHashError):
         return False
     return fits and stored is not None

@@ -158,7 +158,7 @@ class Event(SQLModel, table=True):
     """One conversion with its state. `payload` is TikTok's JSON for it; withheld and filtered rows have none."""
 
     __table_args__ = (
-        UniqueConstraint("installation_id", "event_id", name="event_once"),
+        UniqueConstraint("event_id", "installation_id", name="event_once"),
         Index("event_of_installation", "installation_id", "id"),
         Index("event_of_state", "installation_id", "state", "id"),
         Index("event_of_order", "installation_id", "order_id"),

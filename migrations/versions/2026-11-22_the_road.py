@@ -103,7 +103,7 @@ def upgrade() -> None:
         sa.Column("updated_at", connector.storage.columns.UtcTime(timezone=True), nullable=False),
         sa.Column("delivered_at", connector.storage.columns.UtcTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("installation_id", "event_id", name="event_once"),
+        sa.UniqueConstraint("event_id", "installation_id", name="event_once"),
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index("event_of_installation", ["installation_id", "id"], unique=False)

@@ -275,7 +275,7 @@ def _drop_postgres_indexes(connection: "psycopg.Connection[Any]") -> list[str]:
     for name, statement in rows:
         connection.execute(f"DROP INDEX {name}")  # type: ignore[call-overload]
         statements.append(statement.replace(" ON ONLY ", " ON "))
-    unique = "ALTER TABLE event ADD CONSTRAINT event_once UNIQUE (installation_id, event_id)"
+    unique = "ALTER TABLE event ADD CONSTRAINT event_once UNIQUE (event_id, installation_id)"
     connection.execute("ALTER TABLE event DROP CONSTRAINT event_once")
     return [unique, *statements]
 

@@ -106,7 +106,8 @@ BAD: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("where", "value", "path"), BAD)
+# Named by their place in the list: some values are times, and every test process must name its tests alike.
+@pytest.mark.parametrize(("where", "value", "path"), BAD, ids=[f"{n}-{row[0]}" for n, row in enumerate(BAD)])
 def test_one_bad_field_refuses_the_whole_batch_and_is_named(
     tiktok: StandInTikTok, where: str, value: Any, path: str
 ) -> None:

@@ -36,7 +36,7 @@ def database_kind() -> str:
 
 @pytest.fixture
 def served(settings: Settings, storage: Storage) -> Iterator[Served]:
-    limits = {"max_body_bytes": LIMIT, "body_timeout": 0.6, "header_timeout": 0.6, "commit_patience": 0.2}
+    limits = {"max_body_bytes": LIMIT, "body_timeout": 0.6, "header_timeout": 0.6, "commit_patience": 20.0}
     with Served(settings.model_copy(update=limits), storage) as running:
         yield running
 

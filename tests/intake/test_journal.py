@@ -22,7 +22,7 @@ from connector.storage.spool import Spool
 from connector.storage.tables import Webhook
 from tests.storage.test_spool import Disk
 
-_PATIENCE = 0.2
+_PATIENCE = 1.0
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 
 
