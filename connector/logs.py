@@ -1,5 +1,6 @@
 """Structured logs. Every line passes the redacting step; exceptions are named, never printed with values."""
 
+import contextlib
 import logging
 import re
 import sys
@@ -60,6 +61,18 @@ def _name_the_exception(_logger: Any, _method: str, line: MutableMapping[str, An
     return line
 
 
+class _StandardError:
+    """Writes a line to standard error, whichever that is now. A closed or full one costs the line, never the work."""
+
+    def msg(self, line: str) -> None:
+        """One line."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = msg
+
+
 def configure_logs(log_format: str = "text", level: str = "info") -> None:
     """Send log lines to standard error as text or as JSON, one line each."""
     renderer: Any = (
@@ -77,6 +90,6 @@ def configure_logs(log_format: str = "text", level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
