@@ -50,21 +50,22 @@ _VALUES_AT_FAULT = (
     UnicodeError,
     OverflowError,
 )
+# Arrays go in binary: as text each byte of a body would be escaped twice, in Python.
 _POSTGRES_KEY = (
     "INSERT INTO webhook_key (digest, webhook_id, copies)"
-    " SELECT d, w, 0 FROM unnest(%s::bytea[], %s::bigint[]) AS t(d, w)"
+    " SELECT d, w, 0 FROM unnest(%b::bytea[], %b::bigint[]) AS t(d, w)"
     " ON CONFLICT (digest) DO NOTHING RETURNING digest"
 )
 _POSTGRES_COPY = "UPDATE webhook_key SET copies = copies + 1, last_copy_at = %s WHERE digest = %s"
 _POSTGRES_WEBHOOK = (
     "INSERT INTO webhook (id, installation_id, topic, received_at, digest, headers, body, body_encoding,"
     " source, state, reason) SELECT i, n, t, a, d, h, b, 'raw', s, 'received', ''"
-    " FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[], %s::text[],"
-    " %s::bytea[], %s::text[]) AS t(i, n, t, a, d, h, b, s)"
+    " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::timestamptz[], %b::bytea[], %b::text[],"
+    " %b::bytea[], %b::text[]) AS t(i, n, t, a, d, h, b, s)"
 )
 _POSTGRES_WORK = (
     "INSERT INTO webhook_work (id, installation_id, lane, run_at, lease_token, tries)"
-    " SELECT i, n, l, a, 0, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])"
+    " SELECT i, n, l, a, 0, 0 FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::timestamptz[])"
     " AS t(i, n, l, a)"
 )
 

@@ -1,4 +1,4 @@
-"""Intake: durable webhooks a second, against a handler that answers only, one that verifies, a commit per request."""
+"""Intake: webhooks a second on disk, against handlers that answer only, verify only, or commit per request."""
 
 import os
 import statistics
@@ -20,8 +20,10 @@ _HANDLERS = {
     "verify": "/webhooks/verify/x",
     "intake": _REAL,
     "each": _REAL,
+    "session": "/webhooks/session/x",
 }
-_MOST_RATE = 12_000  # requests a second for which different bodies are prepared
+_STORING = {"intake", "each", "session"}  # each needs bodies that differ
+_MOST_RATE = 16_000  # requests a second for which different bodies are prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def _rounds(sizes: Sizes, servers: dict[str, Program], close: bool) -> dict[str,
     start = 50_000_000 * close
     for _ in range(sizes.repeats):
         for name, path in _HANDLERS.items():
-            prepared = max(int(sizes.seconds * _MOST_RATE), 100) if path == _REAL else 1000
+            prepared = max(int(sizes.seconds * _MOST_RATE), 100) if name in _STORING else 1000
             spec = LoadSpec(
                 ports=(servers["each" if name == "each" else "group"].port,), path=path, close=close, start=start,
                 prepared=prepared, seconds=sizes.seconds, connections=sizes.connections,
@@ -78,9 +80,15 @@ def _rows(database: str, rounds: dict[str, list[_Round]], sizes: Sizes, close: b
     for name in ("empty", "verify"):
         yield Row(f"intake, {name} handler only ({how})", _figures(rounds[name]))
     said = f"intake, durable ({how})"
-    yield compared(said, _figures(rounds["intake"]), "verify only", _ratio(rounds, "verify"), least=0.4)
-    each = f"a commit per request: {_rate(rounds['each']):,.0f}/s"
-    yield compared(said, f"{_rate(rounds['intake']):,.0f}/s", each, _ratio(rounds, "each"), least=15)
+    lite = database == _DATABASES["sqlite"]  # what the budgets are for
+    yield compared(
+        said, _figures(rounds["intake"]), "verify only", _ratio(rounds, "verify"), least=0.4 if lite else None
+    )
+    rate = f"{_rate(rounds['intake']):,.0f}/s"
+    session = f"a commit per request, as an ordinary application: {_rate(rounds['session']):,.0f}/s"
+    yield compared(said, rate, session, _ratio(rounds, "session"), least=15 if lite and not close else None)
+    each = f"a commit per request, by our own writer: {_rate(rounds['each']):,.0f}/s"
+    yield compared(said, rate, each, _ratio(rounds, "each"))
     p99 = statistics.median(one.load.p99 for one in rounds["intake"]) * 1000
     yield at_most(f"intake p99 at {sizes.connections} connections ({how})", p99, "ms", 50)
 

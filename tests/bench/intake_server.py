@@ -1,12 +1,17 @@
-"""The real server on one core, with two handlers to compare it with at the place where it takes webhooks.
+"""The real server on one core, with three handlers to compare it with at the place where it takes webhooks.
 
-`/webhooks/empty/` answers at once, `/webhooks/verify/` verifies and stores nothing. With `each` as the second
-argument the journal commits every webhook alone.
+`/webhooks/empty/` answers at once, `/webhooks/verify/` verifies and stores nothing, `/webhooks/session/` does what an
+ordinary web application does: a thread of the pool and an ORM session for each request, which looks the installation
+up, looks whether the webhook is known, stores it and commits; the same tables and settings of the database, whose own
+locks make the writers take turns. With `each` as the second argument our own journal commits every webhook
+alone.
 """
 
 import os
 import sys
 
+from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.app import server
@@ -15,7 +20,10 @@ from connector.intake.journal import Journal
 from connector.platforms import PLATFORMS
 from connector.platforms.base import IncomingWebhook
 from connector.settings import Settings, load_settings
+from connector.storage.arrivals import digest_of
 from connector.storage.opening import Storage
+from connector.storage.tables import Installation, Webhook, WebhookKey, WebhookWork
+from tests.bench.places import INSTALLATION
 from tests.installations import SECRET
 
 _ANSWER = b'{"status":"stored"}'
@@ -52,18 +60,61 @@ async def empty(_scope: Scope, receive: Receive, send: Send) -> None:
     await _answer(send)
 
 
-async def verify_only(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the body, check its signature, answer."""
+async def _verified(scope: Scope, receive: Receive) -> IncomingWebhook:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     webhook = IncomingWebhook(headers, await _body(receive))
     if PLATFORMS["woocommerce"].verify(webhook, (SECRET,)).kind != "authentic":
         raise AssertionError("the bench signs every request")
+    return webhook
+
+
+async def verify_only(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body, check its signature, answer."""
+    await _verified(scope, receive)
     await _answer(send)
 
 
-def with_comparisons(webhooks: ASGIApp) -> ASGIApp:
-    """The three handlers side by side."""
-    others = {"/webhooks/empty/x": empty, "/webhooks/verify/x": verify_only}
+def session_each(storage: Storage) -> ASGIApp:
+    """Read the body, check its signature, store it in a session of its own, answer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        webhook = await _verified(scope, receive)
+        await run_in_threadpool(_store, storage, webhook)
+        await _answer(send)
+
+    return app
+
+
+def _store(storage: Storage, webhook: IncomingWebhook) -> None:
+    topic = webhook.headers["x-wc-webhook-topic"]
+    row_id, now = storage.new_id(), storage.now()
+    digest = digest_of(INSTALLATION, topic, webhook.body)
+    engine = storage.database.engine.execution_options(connector_writes=True)  # SQLite: BEGIN IMMEDIATE
+    with Session(engine) as session:
+        if session.get(Installation, INSTALLATION) is None or session.get(WebhookKey, digest) is not None:
+            raise AssertionError("the bench sends new webhooks of a known installation")
+        session.add(WebhookKey(digest=digest, webhook_id=row_id))
+        session.add(
+            Webhook(
+                id=row_id,
+                installation_id=INSTALLATION,
+                topic=topic,
+                received_at=now,
+                digest=digest,
+                body=webhook.body,
+            )
+        )
+        session.add(WebhookWork(id=row_id, installation_id=INSTALLATION, run_at=now))
+        session.commit()
+
+
+def with_comparisons(webhooks: ASGIApp, storage: Storage) -> ASGIApp:
+    """The four handlers side by side."""
+    others: dict[str, ASGIApp] = {
+        "/webhooks/empty/x": empty,
+        "/webhooks/verify/x": verify_only,
+        "/webhooks/session/x": session_each(storage),
+    }
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await others.get(scope["path"], webhooks)(scope, receive, send)
@@ -73,7 +124,7 @@ def with_comparisons(webhooks: ASGIApp) -> ASGIApp:
 
 def _create(settings: Settings, storage: Storage, *, delivery: bool = True) -> WebApplication:
     app = _create_app(settings, storage, delivery=delivery)
-    return WebApplication(app.pages, with_comparisons(app._webhooks))
+    return WebApplication(app.pages, with_comparisons(app._webhooks, storage))
 
 
 def main() -> None:
