@@ -23,9 +23,10 @@ from connector.core.store_events import (
 )
 from connector.intake.event_rows import EMPTY_ROW, filtered_row
 from connector.intake.reading import ReadWebhook, consent_of, mapping_context, order_subject, told_order, withholds
-from connector.storage.known import Known, KnownEvent, LedgerEntry, Written
+from connector.storage.known import Known, KnownEvent, LedgerEntry
 from connector.storage.queue import NewWork
 from connector.storage.search import search_terms
+from connector.storage.written import Written
 from connector.tiktok.payload import event_bytes, validate, without_user
 
 __all__ = ["Outcomes"]
@@ -376,13 +377,13 @@ class Outcomes:
             order_id = str(webhook.event.order_id)
         self.written.webhooks.append(
             {
-                "row_id": webhook.stored.id,
-                "new_state": state,
-                "new_reason": reason[:80],
-                "new_order_id": order_id,
-                "at": self._now,
-                "new_body": body,
-                "new_encoding": encoding,
+                "id": webhook.stored.id,
+                "state": state,
+                "reason": reason[:80],
+                "order_id": order_id,
+                "processed_at": self._now,
+                "body": body,
+                "body_encoding": encoding,
             }
         )
 

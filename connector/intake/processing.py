@@ -19,12 +19,13 @@ from connector.intake.other_addresses import source_host
 from connector.intake.outcomes import Outcomes
 from connector.intake.reading import ReadWebhook, StoredWebhook, event_id_of, read_stored, told_order
 from connector.logs import log
-from connector.storage.known import Subjects, load_known, lock_orders, write
+from connector.storage.known import Subjects, load_known, lock_orders
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
 from connector.storage.queue import Claimed, NewWork, event_queue, webhook_queue
 from connector.storage.snapshot import InstallationSnapshot
 from connector.storage.tables import Webhook
+from connector.storage.written import write
 
 __all__ = ["Processor", "stored_body"]
 

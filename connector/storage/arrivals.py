@@ -115,7 +115,7 @@ class ArrivalWriter:
             holder = self._holder = self._holder or self._connected()
             if self._database.is_sqlite:
                 return self._write_alone(holder.driver_connection, arrivals)
-            return _write_postgres(holder.driver_connection, arrivals)
+            return _write_routed(holder.driver_connection, arrivals)
         except Exception:
             self._forget()
             raise
@@ -169,6 +169,14 @@ def _write_sqlite(connection: Any, arrivals: Sequence[Arrival]) -> list[int | No
             connection.execute("ROLLBACK")
         raise
     return repeats
+
+
+def _write_routed(connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
+    """A partition of this week that was attached while the rows waited makes their way wrong: they go once more."""
+    try:
+        return _write_postgres(connection, arrivals)
+    except psycopg.errors.CheckViolation:
+        return _write_postgres(connection, arrivals)
 
 
 def _write_postgres(connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:

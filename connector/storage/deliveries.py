@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from connector.core.states import EVENT_CHANGES, EventState, Lane
 from connector.core.store_events import ConsentStatement, ConsentStatus
+from connector.storage.bulk import BulkInsert
 from connector.storage.installations import change_installation
 from connector.storage.notices import raise_notice, resolve_notices
 from connector.storage.queue import Claimed, event_queue
@@ -43,6 +44,7 @@ _attempt_event = AttemptEvent.__table__  # type: ignore[attr-defined]
 _consent = ConsentRecord.__table__  # type: ignore[attr-defined]
 _installation = Installation.__table__  # type: ignore[attr-defined]
 
+_EVENTS_OF_ATTEMPT = BulkInsert(_attempt_event, ("event_row_id", "attempt_id"))
 _T = TypeVar("_T")
 _CHUNK = 500  # ids in one statement
 _ACCESS_NOTICES = ("access_lost", "credential_unreadable")
@@ -223,9 +225,7 @@ def change_payloads(connection: Connection, changes: Sequence[PayloadChange], no
 def record_attempt(connection: Connection, attempt: AttemptRecord, row_ids: Iterable[int]) -> None:
     """Keep a call and which events were in it, whoever has the lease by now: the call was made."""
     connection.execute(insert(_attempt), {name: getattr(attempt, name) for name in AttemptRecord.__slots__})
-    rows = [{"event_row_id": row_id, "attempt_id": attempt.id} for row_id in row_ids]
-    if rows:
-        connection.execute(insert(_attempt_event), rows)
+    _EVENTS_OF_ATTEMPT.run(connection, [(row_id, attempt.id) for row_id in row_ids])
 
 
 def times_answered_alone(connection: Connection, row_id: int, reason: str) -> int:

@@ -1,21 +1,15 @@
-"""What the database already knows about the orders, visitors and event ids of a group of webhooks, and the
-writing of what processing made of them. Both in few statements for the whole group.
-"""
+"""What the database already knows of the orders, visitors and event ids of a group of webhooks, in few statements."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, bindparam, or_, select, text
 
 from connector.core.states import EventState
 from connector.core.store_events import ConsentStatement, ConsentStatus, Order
-from connector.storage.columns import DecimalText, UtcTime
-from connector.storage.queue import NewWork, event_queue
-from connector.storage.search import add_terms
 from connector.storage.tables import ConsentRecord, Event, OrderLedger, Webhook
 
 __all__ = [
@@ -23,11 +17,9 @@ __all__ = [
     "KnownEvent",
     "LedgerEntry",
     "Subjects",
-    "Written",
     "load_known",
     "lock_orders",
     "order_digest",
-    "write",
 ]
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
@@ -106,18 +98,6 @@ class Known:
     consents: dict[bytes, list[ConsentStatement]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Written:
-    """Everything that a group of webhooks changes, as rows."""
-
-    events: list[dict[str, Any]] = field(default_factory=list)
-    work: list[NewWork] = field(default_factory=list)
-    event_changes: list[dict[str, Any]] = field(default_factory=list)
-    consents: list[dict[str, Any]] = field(default_factory=list)
-    terms: list[tuple[bytes, int]] = field(default_factory=list)
-    webhooks: list[dict[str, Any]] = field(default_factory=list)
-
-
 def order_digest(installation_id: str, order: Order) -> bytes:
     """The ledger's key: installation, order id and order key, since order numbers recur. Never depends on a
     secret key, so that it outlives every rotation.
@@ -193,76 +173,6 @@ def _note_events(rows: Iterable[Any], known: Known) -> None:
 
 def _statement(row: Any) -> ConsentStatement:
     return ConsentStatement(ConsentStatus(row.status), row.stated_at, row.source, row.global_privacy_control)
-
-
-def write(connection: Connection, written: Written, ledger: Iterable[LedgerEntry]) -> None:
-    """Write a group's rows."""
-    if written.events:
-        _write_events(connection, written.events)
-    event_queue.add(connection, written.work)
-    for change in written.event_changes:
-        connection.execute(update(_event).where(_event.c.id == change.pop("id")).values(**change))
-    if written.consents:
-        connection.execute(insert(_consent), written.consents)
-    add_terms(connection, written.terms)
-    _write_ledger(connection, [entry for entry in ledger if entry.changed])
-    if written.webhooks:
-        _write_webhooks(connection, written.webhooks)
-
-
-# The two widest writes of a group go to the driver as they are: turning each value by itself into what the driver
-# takes cost as much as the writing (measured, `make bench`). All values are parameters.
-_EVENT_COLUMNS = tuple(column.name for column in _event.c)
-_PLAIN_TEXT = ("name", "state", "consent_policy")  # words of ours, which a driver may take for something else
-_WEBHOOK_COLUMNS = ("new_state", "new_reason", "new_order_id", "at", "new_body", "new_encoding", "row_id")
-_WEBHOOK_DONE = (
-    "UPDATE webhook SET state = {0}, reason = {0}, order_id = {0}, processed_at = {0}, body = {0},"
-    " body_encoding = {0} WHERE id = {0}"
-)
-
-
-def _write_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    turn: dict[str, Callable[[Any], Any]] = dict.fromkeys(_PLAIN_TEXT, str)
-    for column in _event.c:
-        if isinstance(column.type, UtcTime | DecimalText):
-            turn[column.name] = column.type.bind_processor(connection.dialect) or _as_it_is
-    marks = ", ".join([_mark(connection)] * len(_EVENT_COLUMNS))
-    statement = f"INSERT INTO event ({', '.join(_EVENT_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names of ours
-    connection.exec_driver_sql(statement, _turned(rows, _EVENT_COLUMNS, turn))
-
-
-def _write_webhooks(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    time = _webhook.c.processed_at.type.bind_processor(connection.dialect) or _as_it_is
-    values = _turned(rows, _WEBHOOK_COLUMNS, {"new_state": str, "at": time})
-    connection.exec_driver_sql(_WEBHOOK_DONE.format(_mark(connection)), values)
-
-
-def _turned(
-    rows: Sequence[dict[str, Any]], names: Sequence[str], turn: Mapping[str, Callable[[Any], Any]]
-) -> list[tuple[Any, ...]]:
-    """The rows as the driver takes them."""
-    return [tuple(turn[name](row[name]) if name in turn else row[name] for name in names) for row in rows]
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _mark(connection: Connection) -> str:
-    return "?" if connection.dialect.name == "sqlite" else "%s"
-
-
-def _write_ledger(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
-    if not entries:
-        return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(_ledger)
-    statement = statement.on_conflict_do_update(
-        index_elements=[_ledger.c.digest],
-        set_={name: statement.excluded[name] for name in ("status", "modified_at", "event_row_id")},
-    )
-    names = ("digest", "installation_id", "order_id", "status", "modified_at", "event_row_id")
-    connection.execute(statement, [{name: getattr(entry, name) for name in names} for entry in entries])
 
 
 def _parts(values: list[Any], size: int = 200) -> Iterable[list[Any]]:

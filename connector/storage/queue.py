@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 from sqlmodel import SQLModel
 
 from connector.core.states import Lane
+from connector.storage.bulk import BulkInsert
 from connector.storage.tables import EventWork, WebhookWork
 
 __all__ = ["Claimed", "NewWork", "WorkQueue", "event_queue", "webhook_queue"]
 
 # How many installations one statement passes over: a bound on its time, not on what is found.
 _HOPS = 500
+_COLUMNS = ("id", "installation_id", "lane", "run_at", "lease_token", "tries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class WorkQueue:
 
     def __init__(self, table: type[SQLModel]) -> None:
         self.rows = table.__table__  # type: ignore[attr-defined]
+        self._new = BulkInsert(self.rows, _COLUMNS)
         name = self.rows.name
         # A loose index scan: one hop per installation, however many rows each has.
         self._turn = text(
@@ -75,9 +78,7 @@ class WorkQueue:
 
     def add(self, connection: Connection, work: Iterable[NewWork]) -> None:
         """Add work that is not there yet."""
-        rows = [{"id": w.id, "installation_id": w.installation_id, "lane": w.lane, "run_at": w.run_at} for w in work]
-        if rows:
-            connection.execute(insert(self.rows), rows)
+        self._new.run(connection, [(w.id, w.installation_id, w.lane, w.run_at, 0, 0) for w in work])
 
     def installations_due(
         self, connection: Connection, lane: Lane, now: datetime, cursor: str, excluded: frozenset[str]

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.identity import click_id, normal_email, normal_phone
 from connector.core.row_ids import id_at
+from connector.storage.bulk import BulkInsert
 from connector.storage.encryption import subject_digest
 from connector.storage.tables import SearchTerm
 
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _rows = SearchTerm.__table__  # type: ignore[attr-defined]
+_NEW_TERMS = BulkInsert(_rows, ("term", "webhook_id"), conflict="DO NOTHING")
 _ORDER_NUMBER_LIMIT = 60
 _NOT_DIGITS = re.compile(r"[\s().\-/]")
 # SQLite allows 32,766 values in one statement by default, PostgreSQL's driver 65,535; this stays far below.
@@ -114,10 +115,7 @@ def terms_of(
 
 def add_terms(connection: Connection, pairs: Iterable[tuple[bytes, int]]) -> None:
     """Write (term, webhook id) pairs; those already there stay."""
-    rows = [{"term": found, "webhook_id": webhook_id} for found, webhook_id in pairs]
-    if rows:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        connection.execute(insert(_rows).on_conflict_do_nothing(), rows)
+    _NEW_TERMS.run(connection, list(pairs))
 
 
 def find_webhooks(connection: Connection, terms: Sequence[bytes], limit: int, before: int | None = None) -> list[int]:
