@@ -14,6 +14,7 @@ from connector.install.services import Services
 from connector.pages.cookies import SignedTexts
 from connector.platforms.woocommerce.connect import StoreKeys
 from connector.storage.encryption import KeyRing
+from connector.storage.sealed import attempt_place
 from connector.storage.tables_install import InstallAttempt
 
 __all__ = [
@@ -139,28 +140,26 @@ def forget_old_attempts(connection: Connection, now: datetime) -> None:
 def seal_keys(ring: KeyRing, attempt: Attempt, keys: StoreKeys) -> bytes:
     """Encrypted and bound to this attempt."""
     text = orjson.dumps([keys.consumer_key, keys.consumer_secret]).decode()
-    return ring.seal(text, _place(attempt, "keys"))
+    return ring.seal(text, attempt_place(attempt.state_hash, "keys"))
 
 
 def open_keys(ring: KeyRing, attempt: Attempt) -> StoreKeys | None:
     """The keys in quarantine, if any."""
-    return (
-        None if attempt.keys is None else StoreKeys(*orjson.loads(ring.open(attempt.keys, _place(attempt, "keys"))))
-    )
+    if attempt.keys is None:
+        return None
+    return StoreKeys(*orjson.loads(ring.open(attempt.keys, attempt_place(attempt.state_hash, "keys"))))
 
 
 def seal_link_secret(ring: KeyRing, attempt: Attempt, secret: str) -> bytes:
     """The secret with which the plugin may confirm this attempt."""
-    return ring.seal(secret, _place(attempt, "link_secret"))
+    return ring.seal(secret, attempt_place(attempt.state_hash, "link_secret"))
 
 
 def open_link_secret(ring: KeyRing, attempt: Attempt) -> str:
     """The plugin's secret, empty while it has none."""
-    return "" if attempt.link_secret is None else ring.open(attempt.link_secret, _place(attempt, "link_secret"))
-
-
-def _place(attempt: Attempt, field: str) -> str:
-    return f"install_attempt/{attempt.state_hash.hex()}/{field}"
+    if attempt.link_secret is None:
+        return ""
+    return ring.open(attempt.link_secret, attempt_place(attempt.state_hash, "link_secret"))
 
 
 def _store_mark(store_url: str) -> str:

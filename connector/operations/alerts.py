@@ -26,6 +26,7 @@ from connector.settings import Settings
 from connector.storage.audit import audit_in
 from connector.storage.installations import all_installations
 from connector.storage.opening import Storage
+from connector.storage.sealed import alert_place
 from connector.storage.tables_console import AlertRule
 
 __all__ = ["Alarm", "AlertKind", "add_rule", "all_rules", "evaluate_alerts", "is_alarm", "remove_rule"]
@@ -88,7 +89,7 @@ def add_rule(
         "threshold": threshold,
         "channel": channel,
         "target": target,
-        "secret": storage.keys.seal(secret, _place(rule_id)) if secret else None,
+        "secret": storage.keys.seal(secret, alert_place(rule_id)) if secret else None,
         "created_by": actor,
         "created_at": storage.now(),
         "enabled": True,
@@ -180,7 +181,7 @@ async def _tell(storage: Storage, settings: Settings, outbound: Outbound, rule: 
     if rule.channel == "email":
         await asyncio.to_thread(send_mail, settings, rule.target, alarm)
         return
-    secret = storage.keys.open(rule.secret, _place(rule.id)) if rule.secret else ""
+    secret = storage.keys.open(rule.secret, alert_place(rule.id)) if rule.secret else ""
     body, stamp = alarm.as_json(), str(int(alarm.at.timestamp()))
     message_id = f"alert_{rule.id}_{stamp}"
     signed = hmac.digest(secret.encode(), f"{message_id}.{stamp}.".encode() + body, "sha256").hex()
@@ -220,10 +221,6 @@ def send_mail(settings: Settings, target: str, alarm: Alarm) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:120]
-
-
-def _place(rule_id: int) -> str:
-    return f"alert_rule/{rule_id}/secret"
 
 
 def _check(kind: str, threshold: int, channel: str, target: str) -> None:

@@ -1,16 +1,14 @@
-"""Sealing every credential anew with the newest secret key, a batch per transaction."""
+"""Sealing every secret anew with the newest secret key, a batch per transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from connector.operations.installations import ACTOR
 from connector.storage.audit import audit_in
-from connector.storage.installations import credential_ids, rotate_credentials
 from connector.storage.opening import Storage
+from connector.storage.sealed import reseal, sealed_rows
 
 __all__ = ["Rotation", "rotate_keys"]
-
-_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +26,14 @@ def rotate_keys(
 ) -> Rotation:
     """Run to the end; breaking off and starting again does no harm. Raises CredentialUnreadable."""
     with storage.database.read() as connection:
-        ids = credential_ids(connection)
-    started(len(ids))
+        parts = list(sealed_rows(connection))
+    total = sum(len(keys) for _, keys in parts)
+    started(total)
     rotated = 0
-    for start in range(0, len(ids), _BATCH):
-        batch = ids[start : start + _BATCH]
+    for field, keys in parts:
         with storage.database.write() as connection:
-            rotated += rotate_credentials(connection, storage.keys, batch)
-        advanced(len(batch))
+            rotated += reseal(connection, storage.keys, field, keys)
+        advanced(len(keys))
     with storage.database.write() as connection:
-        audit_in(connection, storage, ACTOR, "rotate_keys", details={"rotated": rotated, "total": len(ids)})
-    return Rotation(rotated, len(ids))
+        audit_in(connection, storage, ACTOR, "rotate_keys", details={"rotated": rotated, "total": total})
+    return Rotation(rotated, total)

@@ -1,7 +1,7 @@
 """Installations and their credentials: the only place where a secret is opened."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from connector.core.installation_settings import InstallationSettings
 from connector.errors import CredentialUnreadable
 from connector.logs import log
 from connector.storage.encryption import KeyRing
+from connector.storage.sealed import credential_place
 from connector.storage.tables import Credential, Installation
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "open_credentials",
     "remove_credentials",
     "replace_credential",
-    "rotate_credentials",
 ]
 
 _installation = Installation.__table__  # type: ignore[attr-defined]
@@ -106,10 +106,6 @@ def _touch(connection: Connection, installation_id: str, now: datetime) -> None:
     connection.execute(update(_installation).where(_installation.c.id == installation_id).values(updated_at=now))
 
 
-def _place(credential_id: int, installation_id: str, kind: str) -> str:
-    return f"credential/{credential_id}/{installation_id}/{kind}"
-
-
 def add_credential(
     connection: Connection, keys: KeyRing, *, row_id: int, installation_id: str, kind: str, text: str, now: datetime
 ) -> None:
@@ -120,7 +116,7 @@ def add_credential(
             "id": row_id,
             "installation_id": installation_id,
             "kind": kind,
-            "ciphertext": keys.seal(text, _place(row_id, installation_id, kind)),
+            "ciphertext": keys.seal(text, credential_place(row_id, installation_id, kind)),
             "created_at": now,
         },
     )
@@ -159,7 +155,7 @@ def open_credentials(
         .order_by(_credential.c.id.desc())
     )
     return [
-        keys.open(row.ciphertext, _place(row.id, row.installation_id, row.kind))
+        keys.open(row.ciphertext, credential_place(row.id, row.installation_id, row.kind))
         for row in connection.execute(statement)
     ]
 
@@ -190,7 +186,7 @@ def _live_credentials(
     found: dict[str, list[tuple[str, datetime | None]]] = {}
     for row in connection.execute(statement):
         try:
-            text = keys.open(row.ciphertext, _place(row.id, row.installation_id, row.kind))
+            text = keys.open(row.ciphertext, credential_place(row.id, row.installation_id, row.kind))
         except CredentialUnreadable:
             log.error("credential_unreadable", installation_id=row.installation_id, kind=kind)
             continue
@@ -204,21 +200,3 @@ def remove_credentials(connection: Connection, installation_id: str, kinds: Sequ
     if kinds:
         statement = statement.where(_credential.c.kind.in_(kinds))
     return connection.execute(statement).rowcount
-
-
-def rotate_credentials(connection: Connection, keys: KeyRing, ids: Iterable[int]) -> int:
-    """Seal these rows anew with the newest key. Returns how many changed."""
-    changed = 0
-    for row in connection.execute(select(_credential).where(_credential.c.id.in_(list(ids)))).all():
-        if keys.is_newest(row.ciphertext):
-            continue
-        place = _place(row.id, row.installation_id, row.kind)
-        sealed = keys.seal(keys.open(row.ciphertext, place), place)
-        connection.execute(update(_credential).where(_credential.c.id == row.id).values(ciphertext=sealed))
-        changed += 1
-    return changed
-
-
-def credential_ids(connection: Connection) -> list[int]:
-    """Every credential's row id."""
-    return list(connection.execute(select(_credential.c.id).order_by(_credential.c.id)).scalars())

@@ -12,11 +12,9 @@ from sqlalchemy import select, update
 from connector.errors import ConfigurationError, CredentialUnreadable
 from connector.storage.encryption import KeyRing
 from connector.storage.installations import (
-    credential_ids,
     live_credentials,
     open_credentials,
     replace_credential,
-    rotate_credentials,
 )
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Credential
@@ -87,19 +85,6 @@ def test_no_secret_stands_in_clear_in_any_row(storage: Storage) -> None:
     assert len(rows) >= 2
     assert SECRET.encode() not in text
     assert TOKEN.encode() not in text
-
-
-def test_rotation_seals_everything_anew_and_loses_nothing(storage: Storage) -> None:
-    add_installation(storage)
-    ring = KeyRing([NEW, *storage.keys.keys], secrets.token_bytes)
-
-    with storage.database.write() as connection:
-        changed = rotate_credentials(connection, ring, credential_ids(connection))
-
-    assert changed == 3  # two of the installation, and the key of the hashes
-    alone = _ring(NEW)
-    with storage.database.read() as connection:
-        assert open_credentials(connection, alone, "installation1", "access_token", storage.now()) == [TOKEN]
 
 
 def test_a_rotated_webhook_secret_overlaps(storage: Storage) -> None:
