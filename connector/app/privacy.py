@@ -92,7 +92,7 @@ def _erase(services: Services, installation_id: str, email: str) -> dict[str, An
     if done.in_flight:
         messages.append("An event is being sent this moment; ask again in a minute.")
     if done.unprocessed_webhooks:
-        messages.append("Webhooks that wait to be read were not looked into yet; ask again in a minute.")
+        messages.append("Other webhooks wait to be read and may be of the same browser; ask again in a minute.")
     if done.tiktok_has:
         count = len(done.tiktok_has)
         messages.append(f"TikTok has already received {count} event(s) with hashed data; ask TikTok to erase those.")

@@ -11,6 +11,7 @@ from connector.cli.environment import command_settings, opened, read_lines
 from connector.cli.options import AsJson, InstallationOption
 from connector.cli.output import note, progress, say, write_json
 from connector.errors import ConnectorError, UsageError
+from connector.intake.draining import drain_now
 from connector.operations.privacy import Erasure
 from connector.operations.privacy import erase_person as erase
 from connector.operations.privacy import export_person as export
@@ -21,6 +22,7 @@ _EmailStdin = Annotated[
 ]
 _NEEDS_EMAIL = "give --email-stdin: the address comes on standard input, never as an argument"
 _TRIES = 60
+_SPOOL_PATIENCE = 15.0  # seconds
 
 
 def export_person(
@@ -35,11 +37,12 @@ def export_person(
     email = _email(email_stdin)
     settings = command_settings()
     with opened(settings) as storage, progress("Collecting"):
+        _take_in_spool(storage, settings.data_dir)
         document = export(storage, installation, email)
     write_json(document)
     if not as_json:
         note(f"{len(document['webhooks'])} webhooks and {len(document['events'])} events")
-    _warn(document["unprocessed_webhooks"], settings.data_dir)
+    _warn(document["unprocessed_webhooks"])
 
 
 def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = False, as_json: AsJson = False) -> None:
@@ -53,6 +56,7 @@ def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = Fa
     email = _email(email_stdin)
     settings = command_settings()
     with opened(settings) as storage:
+        _take_in_spool(storage, settings.data_dir)
         done = _erased(storage, installation, email)
     if as_json:
         write_json({"installation_id": installation, **asdict(done)})
@@ -62,17 +66,18 @@ def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = Fa
         say(f"TikTok already has {len(done.tiktok_has)} events of this person")
         for event in done.tiktok_has:
             say(f"  {event['event']} {event['event_id']} (pixel {event['pixel_code']})")
-    _warn(done.unprocessed_webhooks, settings.data_dir)
+    _warn(done.unprocessed_webhooks)
 
 
 def _erased(storage: Storage, installation: str, email: str) -> Erasure:
-    withdrawn = 0
+    withdrawn = emptied = 0
     with progress("Waiting for what is being sent", _TRIES) as bar:
         for _ in range(_TRIES):
             done = erase(storage, installation, email)
             withdrawn += done.events_withdrawn
+            emptied += done.webhooks_erased
             if not done.in_flight:
-                return Erasure(**{**asdict(done), "events_withdrawn": withdrawn})
+                return Erasure(**{**asdict(done), "events_withdrawn": withdrawn, "webhooks_erased": emptied})
             bar.advance()
             time.sleep(1)
     raise ConnectorError("an event of this person is being sent right now; nothing was erased: try again in a minute")
@@ -84,8 +89,12 @@ def _email(email_stdin: bool) -> str:
     return read_lines("e-mail address")[0]
 
 
-def _warn(unprocessed: int, data_dir: Path) -> None:
+def _take_in_spool(storage: Storage, data_dir: Path) -> None:
+    """What was spooled while the database was away is the person's too."""
+    if not drain_now(storage, data_dir / "spool", _SPOOL_PATIENCE):
+        raise ConnectorError("webhooks wait in the spool of a running server: try again when it has taken them in")
+
+
+def _warn(unprocessed: int) -> None:
     if unprocessed:
-        note(f"{unprocessed} webhooks wait to be processed and were not looked into: repeat this when none waits")
-    if any(file.stat().st_size for file in (data_dir / "spool").glob("*.spool")):
-        note("webhooks wait in the spool and were not looked into: repeat this when the server has taken them in")
+        note(f"{unprocessed} other webhooks wait to be processed and may be of the same browser: repeat this later")

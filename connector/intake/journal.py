@@ -17,10 +17,11 @@ from enum import StrEnum
 import psycopg
 
 from connector import failpoints
+from connector.intake.draining import SpoolDrain
 from connector.logs import log
-from connector.storage.arrivals import Arrival, ArrivalWriter, values_at_fault
+from connector.storage.arrivals import Arrival, ArrivalWriter
 from connector.storage.opening import Storage
-from connector.storage.spool import Spool, SpoolFile, own_digest
+from connector.storage.spool import Spool
 
 __all__ = ["Journal", "Stored"]
 
@@ -73,7 +74,7 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._drain_at = 0.0
         self._drain_more = False
-        self._draining: SpoolFile | None = None
+        self._drain = SpoolDrain(storage, spool, self._writer)
         self._retry_at = 0.0
         self.database_ok = True
         self.spool_ok = True
@@ -162,7 +163,7 @@ class Journal:
         self._drain_if_due()
         while self._drain_more and time.monotonic() < end:
             self._drain_if_due()
-        self._forget_draining()
+        self._drain.stop()
         self._writer.close()
 
     def _commit(self, arrivals: list[Arrival]) -> list[Stored]:
@@ -222,62 +223,17 @@ class Journal:
         if not self._drain_more and time.monotonic() < self._drain_at:
             return
         try:
-            self._drain_more = self._drain_part()
+            drained = self._drain.part()
+            self._drain_more = drained is not None
+            if drained:
+                self.database_ok = True
+                self.after_commit()
         except Exception as error:
             self._drain_more = self.database_ok = False
-            self._forget_draining()  # begins again: what is in the database already is a duplicate
+            self._drain.stop()  # begins again: what is in the database already is a duplicate
             log.warning("spool_waits", error=type(error).__name__)
         if not self._drain_more:
             self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
-
-    def _drain_part(self) -> bool:
-        """Bring some spooled webhooks into the database. False when nothing is left."""
-        self._draining = self._draining or self._spool.oldest()
-        if self._draining is None:
-            return False
-        arrivals = self._draining.next(_MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT)
-        if arrivals:
-            self._write_drained(arrivals)
-            self.database_ok = True
-            self.after_commit()
-            log.info("spool_drained", webhooks=len(arrivals))
-        else:
-            drained, self._draining = self._draining, None
-            self._spool.finished(drained)
-        return True
-
-    def _write_drained(self, arrivals: list[Arrival]) -> None:
-        try:
-            self._writer.write(arrivals)
-            return
-        except Exception as error:
-            if not values_at_fault(error):
-                raise
-        for arrival in arrivals:
-            self._write_one_drained(arrival)
-
-    def _write_one_drained(self, arrival: Arrival) -> None:
-        try:
-            self._writer.write([arrival])
-            return
-        except Exception as error:
-            if not values_at_fault(error):
-                raise
-        stored = self._writer.stored_digest(arrival.id)
-        if stored is not None and arrival.digest in (stored, own_digest(stored, arrival.id)):
-            return  # its commit had succeeded, only nobody heard of it
-        arrival.id = self._storage.new_id()
-        try:
-            self._writer.write([arrival])
-        except Exception as error:
-            if not values_at_fault(error):
-                raise
-            self._spool.set_aside(arrival)
-
-    def _forget_draining(self) -> None:
-        if self._draining is not None:
-            self._draining.close()
-            self._draining = None
 
 
 def _id_taken(error: Exception) -> bool:

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from connector.core.identity import normal_email
 from connector.core.states import EventState
-from connector.core.store_events import CustomerCreated, CustomEvent, Order
+from connector.core.store_events import CustomerCreated, CustomEvent, Order, StoreEvent
 from connector.errors import UnreadablePayload, UsageError
 from connector.operations.history import attempts_of, events_of_webhook
 from connector.operations.installations import ACTOR, require_installation
+from connector.operations.waiting_person import ERASED, GONE, waiting_with_email, withdraw_waiting
 from connector.platforms import PLATFORMS
 from connector.platforms.base import ReadContext, VerifiedWebhook
 from connector.storage.audit import audit_in
@@ -37,24 +38,25 @@ _consent = ConsentRecord.__table__  # type: ignore[attr-defined]
 
 _ALL = 1_000_000
 _PART = 200
-ERASED = "erased"
-# A ledger row whose event is gone says "sold already" for ever: an erased purchase never comes back.
-_GONE = 0
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class PersonRows:
-    """Rows about one person, oldest first. `unprocessed` webhooks wait and were not looked into yet."""
+    """Rows about one person, oldest first. Of `webhooks` those in `waiting` are not processed yet.
+
+    `unprocessed` others wait that do not name the person; some may be of the same browser.
+    """
 
     webhooks: Sequence[Row[Any]]
     events: Sequence[Row[Any]]
+    waiting: Sequence[tuple[Row[Any], StoreEvent | None]]
     unprocessed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What an erasure did. With `in_flight` above 0 it did nothing but withdraw: run it again in a moment."""
+    """What an erasure did. With `in_flight` above 0 it only stopped what it could: run it again."""
 
     webhooks_erased: int = 0
     events_erased: int = 0
@@ -70,10 +72,13 @@ def find_person(storage: Storage, connection: Connection, record: InstallationRe
     found = term(storage.hash_key, record.id, TermKind.EMAIL, email)
     if wanted is None or found is None:
         raise UsageError("standard input holds no e-mail address")
+    waiting = [(row, _read(record, row)) for row in waiting_with_email(connection, record.id, wanted)]
+    waiting = [(row, event) for row, event in waiting if _email_of(event) in (None, wanted)]
     webhooks = _webhooks_by_id(connection, find_webhooks(connection, [found], _ALL))
+    webhooks |= {row.id: row for row, _ in waiting}
     orders = {row.order_id for row in webhooks.values() if row.order_id}
     for row in _webhooks_of_orders(connection, record.id, orders):
-        if row.id not in webhooks and _email_in(record, row) in (None, wanted):
+        if row.id not in webhooks and _email_of(_read(record, row)) in (None, wanted):
             webhooks[row.id] = row
     events = _events_of(connection, record.id, webhooks, orders)
     for row in _events_of_browsers(connection, record.id, {bytes(s) for e in events if (s := e.visitor_subject)}):
@@ -85,7 +90,8 @@ def find_person(storage: Storage, connection: Connection, record: InstallationRe
     return PersonRows(
         [webhooks[row_id] for row_id in sorted(webhooks)],
         sorted(events, key=lambda event: int(event.id)),
-        int(connection.execute(count).scalar_one()),
+        waiting,
+        int(connection.execute(count).scalar_one()) - len(waiting),
     )
 
 
@@ -119,8 +125,10 @@ def erase_person(storage: Storage, installation_id: str, email: str) -> Erasure:
         record = require_installation(connection, installation_id)
         person = find_person(storage, connection, record, email)
         withdrawn, in_flight = _withdraw(connection, storage, person.events)
-        if in_flight:
-            return Erasure(events_withdrawn=withdrawn, in_flight=in_flight)
+        busy = withdraw_waiting(connection, record.id, person.waiting, storage.now())
+        if in_flight or busy:
+            emptied = len(person.waiting) - busy
+            return Erasure(webhooks_erased=emptied, events_withdrawn=withdrawn, in_flight=in_flight + busy)
         _erase_events(connection, storage, person.events)
         _erase_webhooks(connection, [row.id for row in person.webhooks])
         counts = {"webhooks": len(person.webhooks), "events": len(person.events), "withdrawn": withdrawn}
@@ -167,16 +175,19 @@ def _webhooks_of_orders(connection: Connection, installation_id: str, orders: se
         yield from connection.execute(statement).all()
 
 
-def _email_in(record: InstallationRecord, row: Row[Any]) -> str | None:
-    """Whose webhook it is. Order numbers recur after a reset: the same number can be somebody else's order."""
+def _read(record: InstallationRecord, row: Row[Any]) -> StoreEvent | None:
     body = stored_body(row.body, row.body_encoding)
     if body is None:
         return None
     context = ReadContext(record.store_url, record.settings.custom_events)
     try:
-        event = PLATFORMS[record.platform].read(VerifiedWebhook(row.topic, body, row.received_at), context)
+        return PLATFORMS[record.platform].read(VerifiedWebhook(row.topic, body, row.received_at), context)
     except UnreadablePayload:
         return None
+
+
+def _email_of(event: StoreEvent | None) -> str | None:
+    """Whose webhook it is. Order numbers recur after a reset: the same number can be somebody else's order."""
     given = event.buyer.email if isinstance(event, Order | CustomerCreated | CustomEvent) else None
     return normal_email(given) if given else None
 
@@ -226,7 +237,7 @@ def _erase_events(connection: Connection, storage: Storage, events: Sequence[Row
     for rows in _parts([row for row in events if row.order_id]):
         same = (c.installation_id == rows[0].installation_id, c.order_id.in_([row.order_id for row in rows]))
         ids = [row.id for row in rows]
-        connection.execute(update(_ledger).where(*same, c.event_row_id.in_(ids)).values(event_row_id=_GONE))
+        connection.execute(update(_ledger).where(*same, c.event_row_id.in_(ids)).values(event_row_id=GONE))
 
 
 def _erase_webhooks(connection: Connection, ids: Sequence[int]) -> None:

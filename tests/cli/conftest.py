@@ -2,12 +2,15 @@
 
 import io
 import json
+import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 import connector.cli.environment
 from connector.cli.program import run
@@ -68,16 +71,24 @@ class Commands:
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
     """An environment on a new SQLite file."""
     monkeypatch.setenv("CONNECTOR_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("CONNECTOR_SECRET_KEYS", KEY)
     monkeypatch.setenv("CONNECTOR_PUBLIC_URL", "https://connector.example")
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.delenv("CONNECTOR_DATABASE_URL", raising=False)
-    # Logs keep the stream that they were configured with; this one is gone after the test.
-    monkeypatch.setattr(connector.cli.environment, "configure_logs", lambda *_: None)
-    return monkeypatch
+    # As the commands have them, but not kept by the loggers: the next test has other ones.
+    monkeypatch.setattr(connector.cli.environment, "configure_logs", _logs_of_commands)
+    yield monkeypatch
+    structlog.reset_defaults()
+
+
+def _logs_of_commands(_log_format: str, _level: str) -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 @pytest.fixture

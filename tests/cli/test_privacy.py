@@ -5,8 +5,10 @@ import pytest
 from sqlalchemy import select, update
 
 from connector.core.states import Lane
+from connector.storage.arrivals import Arrival, digest_of
 from connector.storage.opening import Storage
 from connector.storage.queue import event_queue
+from connector.storage.spool import Spool
 from connector.storage.tables import Event, SearchTerm, Webhook
 from tests.cli.conftest import Answer, Commands, Opener
 from tests.cli.road import EMAIL, arrive, paid_order, sample
@@ -110,13 +112,64 @@ def test_nothing_is_erased_while_an_event_is_being_sent(
     assert len(person(cli, "export-person", added).document["webhooks"]) == 1
 
 
-def test_webhooks_that_wait_are_mentioned(cli: Commands, opened: Opener) -> None:
+def test_webhooks_that_wait_and_name_nobody_are_mentioned(cli: Commands, opened: Opener) -> None:
     added = cli.add()["installation_id"]
-    storage = opened()
-    arrive(storage, added, "order.updated", sample(storage), process=False)
+    arrive(opened(), added, "order.deleted", b'{"id":40}', process=False)
     answer = person(cli, "erase-person", added)
     assert answer.document["unprocessed_webhooks"] == 1
-    assert "repeat this" in answer.err
+    assert "repeat this later" in answer.err
+
+
+def test_a_webhook_that_waits_is_given_out_and_erased(both: Commands, opened: Opener) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    mine = arrive(storage, added, "order.updated", sample(storage), process=False)
+    other = json.dumps(json.loads(sample(storage)) | somebody_else(storage, id=41, order_key="wc_else")).encode()
+    arrive(storage, added, "order.updated", other, process=False)
+    assert [one["webhook_id"] for one in person(both, "export-person", added).document["webhooks"]] == [str(mine)]
+
+    answer = person(both, "erase-person", added).document
+
+    assert (answer["webhooks_erased"], answer["unprocessed_webhooks"]) == (1, 1)
+    assert person(both, "export-person", added).document["webhooks"] == []
+    with storage.database.read() as connection:
+        row = connection.execute(select(_webhook).where(_webhook.c.id == mine)).one()
+    assert (bytes(row.body), row.body_encoding, row.state, row.reason) == (b"", "expired", "ignored", "erased")
+    paid_order(storage, added, date_modified_gmt="2099-01-01T00:00:00")  # processes the other one too
+    listed = both("events", "list", "--installation", added, "--json").document
+    assert [event["order_id"] for event in listed] == ["41"], "an erased order never makes a purchase"
+
+
+def test_a_webhook_in_the_spool_is_erased(cli: Commands, opened: Opener, tmp_path: Path) -> None:
+    added = cli.add()["installation_id"]
+    storage = opened()
+    body = sample(storage)
+    spool = Spool(tmp_path / "data" / "spool")
+    digest = digest_of(added, "order.updated", body)
+    spool.append([Arrival(storage.new_id(), added, "order.updated", storage.now(), digest, "{}", body)])
+    spool.close()
+
+    answer = person(cli, "erase-person", added).document
+
+    assert answer["webhooks_erased"] == 1
+    opened.close()
+    assert not any(EMAIL.encode() in file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
+
+
+def test_nothing_is_said_to_be_erased_while_a_running_server_has_spooled(
+    cli: Commands, opened: Opener, tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    added = cli.add()["installation_id"]
+    storage = opened()
+    spool = Spool(tmp_path / "data" / "spool")
+    body = sample(storage)
+    digest = digest_of(added, "order.updated", body)
+    spool.append([Arrival(storage.new_id(), added, "order.updated", storage.now(), digest, "{}", body)])
+    environment.setattr("connector.cli.privacy._SPOOL_PATIENCE", 0.3)
+    answer = person(cli, "erase-person", added)
+    spool.close()
+    assert (answer.code, answer.out) == (1, "")
+    assert "spool" in answer.one_line()
 
 
 def test_an_erased_person_is_in_no_file_of_sqlite(cli: Commands, opened: Opener, tmp_path: Path) -> None:
