@@ -88,6 +88,8 @@ class ConsolePages:
 
 def _told(translate: Translator, reason: str, part: str) -> str:
     """TikTok's reason in the words that the owner's pages have for it; empty when they have none."""
+    if translate.language != "en" and reason.startswith("invalid_") and not translate.has(f"reason.{reason}.{part}"):
+        return translate(f"reason.refused_here.{part}", field=reason)
     key = f"reason.{reason}.{part}"
     return translate(key) if reason and translate.has(key) else ""
 

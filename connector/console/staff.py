@@ -36,9 +36,9 @@ def add_staff(
     """
     address = normal_email(email)
     if address is None:
-        raise UsageError(f"{email!r} is not an e-mail address")
+        raise UsageError("the e-mail address is not one that can be written to")
     if role not in set(Role):
-        raise UsageError(f"the role is one of: {', '.join(Role)}")
+        raise UsageError("the role is support or admin")
     hashed = "" if password is None else _hash(password)
     now = storage.now()
     with storage.database.write() as connection:
@@ -89,7 +89,7 @@ def check_password(storage: Storage, email: str, password: str) -> StaffRecord |
 
 def _hash(password: str) -> str:
     if not MINIMUM_PASSWORD <= len(password) <= MAXIMUM_PASSWORD:
-        raise UsageError(f"a password has {MINIMUM_PASSWORD} to {MAXIMUM_PASSWORD} characters")
+        raise UsageError("a password has 12 to 512 characters")
     return _hasher.hash(password)
 
 

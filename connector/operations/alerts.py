@@ -225,7 +225,7 @@ def _one_line(text: str) -> str:
 
 def _check(kind: str, threshold: int, channel: str, target: str) -> None:
     if kind not in set(AlertKind):
-        raise UsageError(f"an alert's kind is one of: {', '.join(AlertKind)}")
+        raise UsageError("there is no such kind of alert")
     if not 0 <= threshold <= 100_000:
         raise UsageError("a threshold is a whole number from 0 to 100000")
     if channel == "email":

@@ -116,7 +116,7 @@ def selected_installation(connection: Connection, selection: ReplaySelection) ->
     """The selection's installation. Raises UsageError when there is none."""
     found = find_installation(connection, selection.installation_id)
     if found is None:
-        raise UsageError(f"there is no installation {selection.installation_id!r}")
+        raise UsageError("there is no such installation")
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connector.pages.translating import LANGUAGES, catalogue
+from connector.tiktok.explanations import EXPLANATIONS
 
 CONSOLE = Path(__file__).resolve().parents[2] / "connector" / "console"
 
@@ -57,3 +58,32 @@ def test_templates_ask_for_texts_that_exist() -> None:
     for file in (CONSOLE / "templates").rglob("*.html"):
         for key in re.findall(r'\bt\("([a-z_.0-9]+)"[,)]', file.read_text("utf-8")):
             assert key in english, f"{file.name}: {key}"
+
+
+def refusals() -> set[str]:
+    """What a form or a button of the console may answer, as raised; a text with values in it is not translatable."""
+    package = CONSOLE.parent
+    files = [*CONSOLE.rglob("*.py"), package / "operations/alerts.py", *(package / "operations").glob("replay*.py")]
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UsageError":
+                assert isinstance(node.args[0], ast.Constant), f"{file.name}:{node.lineno} puts values into the text"
+                found.add(node.args[0].value)
+    return found
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_every_refusal_is_said_in_every_language(language: str) -> None:
+    assert not {text for text in refusals() if f"says.{text}" not in catalogue(language)}
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_every_reason_of_tiktok_is_explained_in_every_language(language: str) -> None:
+    """Those that our own check finds share one text, which names the field."""
+    said = catalogue(language)
+    for reason in EXPLANATIONS:
+        key = f"reason.{reason}" if not reason.startswith("invalid_") or reason == "invalid_parameter" else ""
+        key = key or "reason.refused_here"
+        assert said.get(f"{key}.cause"), reason
+        assert said.get(f"{key}.next"), reason

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from connector.errors import CredentialUnreadable
 from connector.operations.doctor.check import Check, wrong
 from connector.operations.doctor.database import clock, migrations, reachable
+from connector.operations.doctor.front import public_address
 from connector.operations.doctor.machine import disk_space, fsync_time, sqlite_library
 from connector.operations.doctor.stores import one_installation, troubled_installations
-from connector.operations.doctor.work import event_backlog, keys, processes, webhook_backlog
+from connector.operations.doctor.work import audit_chain, event_backlog, keys, processes, webhook_backlog
 from connector.settings import Settings
 from connector.storage.engine import Database, open_database
 from connector.storage.opening import open_storage
@@ -51,7 +52,7 @@ def _of_service(settings: Settings, installation_id: str | None) -> list[Check]:
         return [wrong("secret_keys", "none of the keys opens this database", remedy)]
     try:
         stores = one_installation(storage, installation_id) if installation_id else troubled_installations(storage)
-        service = [check(storage) for check in (keys, webhook_backlog, event_backlog, processes)]
-        return [*service, *stores]
+        service = [check(storage) for check in (keys, webhook_backlog, event_backlog, processes, audit_chain)]
+        return [*service, *public_address(settings), *stores]
     finally:
         storage.close()

@@ -11,12 +11,13 @@ from connector.storage.installations import InstallationRecord, all_installation
 from connector.storage.notices import open_notices
 from connector.storage.opening import Storage
 from connector.storage.tables import Credential, Event
-from connector.storage.tables_install import WebhookSubscription
+from connector.storage.tables_install import ScriptTag, WebhookSubscription
 
 __all__ = ["one_installation", "troubled_installations"]
 
 _credential = Credential.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]
+_script_tag = ScriptTag.__table__  # type: ignore[attr-defined]
 _subscription = WebhookSubscription.__table__  # type: ignore[attr-defined]
 
 _NEEDED = {
@@ -51,6 +52,7 @@ def _checks(connection: Connection, storage: Storage, record: InstallationRecord
     yield _access(record)
     yield from _secrets(connection, storage, record)
     yield _subscriptions(connection, record)
+    yield _script(connection, record)
     yield _notices(connection, record)
     yield _held(connection, record)
 
@@ -87,6 +89,20 @@ def _subscriptions(connection: Connection, record: InstallationRecord) -> Check:
     if off:
         return wrong("store_webhooks", f"not active: {', '.join(off)}", "switch them on again in the store")
     return fine("store_webhooks", f"{len(rows)} active" if rows else "made by hand, not watched")
+
+
+def _script(connection: Connection, record: InstallationRecord) -> Check:
+    """As last seen on the storefront; nothing is fetched here."""
+    c = _script_tag.c
+    row = connection.execute(select(c.seen_at, c.checked_at).where(c.installation_id == record.id)).first()
+    if row is None:
+        return fine("pixel_script", "not registered with the store")
+    if row.checked_at is None:
+        return fine("pixel_script", "registered, not looked for yet")
+    if row.seen_at is None or row.seen_at < row.checked_at:
+        when = f"{row.checked_at:%Y-%m-%d %H:%M} UTC"
+        return warning("pixel_script", f"not on the storefront at {when}", "see the owner's overview")
+    return fine("pixel_script", f"on the storefront at {row.seen_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _notices(connection: Connection, record: InstallationRecord) -> Check:

@@ -8,11 +8,12 @@ from sqlalchemy import func, select
 from connector.core.row_ids import time_of
 from connector.errors import CredentialUnreadable
 from connector.operations.doctor.check import Check, fine, warning, wrong
+from connector.storage.audit import verify_chain
 from connector.storage.installations import open_credentials
 from connector.storage.opening import Storage
 from connector.storage.tables import Credential, EventWork, Installation, ProcessHeartbeat, WebhookWork
 
-__all__ = ["event_backlog", "keys", "processes", "webhook_backlog"]
+__all__ = ["audit_chain", "event_backlog", "keys", "processes", "webhook_backlog"]
 
 _credential = Credential.__table__  # type: ignore[attr-defined]
 _event_work = EventWork.__table__  # type: ignore[attr-defined]
@@ -92,3 +93,12 @@ def _time(row: Any) -> str:
 
 def _span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def audit_chain(storage: Storage) -> Check:
+    """Whether the audit log is as it was written, from its first entry to its sealed end."""
+    broken = verify_chain(storage)
+    if broken is not None:
+        remedy = "somebody changed the database by hand: compare with a backup, and find out who had its password"
+        return wrong("audit_log", broken.fault, remedy)
+    return fine("audit_log", "every entry is as it was written")
