@@ -22,7 +22,8 @@ _attempt = InstallAttempt.__table__  # type: ignore[attr-defined]
 _NOT_SEALED = {
     "webhook.digest", "webhook.body", "webhook_key.digest", "order_ledger.digest", "event.payload",
     "event.visitor_subject", "event.order_subject", "consent_record.subject", "search_term.term",
-    "staff_session.digest", "audit_log.hash", "audit_head.seal", "install_attempt.state_hash",
+    "staff_session.digest",
+    "audit_log.hash", "audit_head.seal", "install_attempt.state_hash",
     "install_attempt.browser_hash", "owner_session.token_hash", "owner_link.token_hash",
 }  # fmt: skip
 
