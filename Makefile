@@ -42,7 +42,7 @@ lock:  ## Resolve the dependencies anew
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 		--strip-extras --no-annotate --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-		--strip-extras --no-annotate --no-header --allow-unsafe --extra dev \
+		--strip-extras --no-annotate --no-header --allow-unsafe --extra dev --extra traces \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean:  ## Remove what these commands made

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     failpoints: str = Field(
         "", description="Where the process kills itself, such as after_commit=kill@7; tests and development only."
     )
+    traces_url: str | None = Field(
+        None, description="OTLP collector for traces, such as http://127.0.0.1:4318/v1/traces; none when unset."
+    )
+    traces_ratio: float = Field(1.0, ge=0, le=1, description="Share of webhooks that are traced.")
     forwarded_allow_ips: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded-* headers are believed, comma-separated."
     )
@@ -93,7 +97,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:// or postgresql://")
         return value or None
 
-    @field_validator("public_url", "tiktok_api_url", "tiktok_pixel_url")
+    @field_validator("public_url", "tiktok_api_url", "tiktok_pixel_url", "traces_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:

@@ -42,6 +42,7 @@ from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.spool import Spool
 from connector.storage.wakeups import EVENTS, WEBHOOKS, Wakeups
+from connector.tracing import Traces, open_traces
 
 __all__ = ["Service", "create_app", "run_server", "server_config"]
 
@@ -63,6 +64,7 @@ class Service:
     heartbeat: Heartbeat
     wakeups: Wakeups
     maintenance: MaintenanceThread
+    traces: Traces | None
 
 
 def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Service:
@@ -70,7 +72,8 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
 
     Without delivery this process still processes, but only while intake is quiet: a worker process does it better.
     """
-    worker = delivery_thread(settings, storage) if delivery else None
+    traces = open_traces(settings.traces_url, settings.traces_ratio)
+    worker = delivery_thread(settings, storage, traces) if delivery else None
     spool = Spool(settings.data_dir / "spool")
     journal = Journal(storage, spool, patience_seconds=settings.commit_patience)
 
@@ -83,7 +86,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
         processing.wake()
         wakeups.tell(WEBHOOKS)
 
-    processor = Processor(storage, settings.lease_seconds, after_commit=events_made)
+    processor = Processor(storage, settings.lease_seconds, after_commit=events_made, traces=traces)
     quiet = _always if delivery else lambda: time.monotonic() - journal.last_arrival > _QUIET_SECONDS
     processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2), quiet)
     journal.after_commit = webhooks_stored
@@ -102,6 +105,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
         heartbeat=Heartbeat(storage, role, lambda: {"commits": journal.commits}),
         wakeups=wakeups,
         maintenance=maintenance_thread(settings, storage),
+        traces=traces,
     )
 
 
@@ -163,6 +167,8 @@ def _stop(service: Service) -> None:
     for part in (s.maintenance, s.wakeups, s.processing, s.delivery, s.refusals, s.heartbeat, s.directory):
         if part is not None:
             part.stop()
+    if s.traces is not None:
+        s.traces.close()
 
 
 def _ends_cleanly(_number: int, _frame: FrameType | None) -> None:

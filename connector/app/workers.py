@@ -22,6 +22,7 @@ from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import ProcessHeartbeat
 from connector.storage.wakeups import EVENTS, WEBHOOKS, Wakeups
+from connector.tracing import Traces, open_traces
 
 __all__ = ["DeliveryThread", "Heartbeat", "ProcessingThread", "run_worker"]
 
@@ -158,7 +159,7 @@ class Heartbeat:
             connection.execute(statement.on_conflict_do_update(index_elements=[_heartbeat.c.name], set_=changed))
 
 
-def delivery_thread(settings: Settings, storage: Storage) -> DeliveryThread:
+def delivery_thread(settings: Settings, storage: Storage, traces: Traces | None = None) -> DeliveryThread:
     """The delivery worker of these settings; its client is made on its own loop."""
 
     def make() -> DeliveryWorker:
@@ -168,7 +169,8 @@ def delivery_thread(settings: Settings, storage: Storage) -> DeliveryThread:
             retry_base=settings.retry_base,
             lease_seconds=settings.lease_seconds,
         )
-        return DeliveryWorker(storage, Outbound(allow_private=settings.allow_private_addresses), options)
+        outbound = Outbound(allow_private=settings.allow_private_addresses)
+        return DeliveryWorker(storage, outbound, options, traces=traces)
 
     return DeliveryThread(make)
 
@@ -183,13 +185,14 @@ def run_worker(settings: Settings) -> None:
     configure_logs(settings.log_format, settings.log_level)
     failpoints.arm(failpoints.parse(settings.failpoints))
     storage = open_storage(settings)
-    delivery = delivery_thread(settings, storage)
+    traces = open_traces(settings.traces_url, settings.traces_ratio)
+    delivery = delivery_thread(settings, storage, traces)
 
     def events_made() -> None:
         delivery.wake()
         wakeups.tell(EVENTS)
 
-    processor = Processor(storage, settings.lease_seconds, after_commit=events_made)
+    processor = Processor(storage, settings.lease_seconds, after_commit=events_made, traces=traces)
     processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2))
     wakeups = Wakeups(storage.database, {WEBHOOKS: processing.wake, EVENTS: delivery.wake})
     heartbeat = Heartbeat(storage, "deliver", lambda: {})
@@ -203,5 +206,7 @@ def run_worker(settings: Settings) -> None:
     stop.wait()
     for part in (maintenance, wakeups, processing, delivery, heartbeat):
         part.stop()
+    if traces is not None:
+        traces.close()
     storage.close()
     log.info("worker_stopped")

@@ -39,6 +39,7 @@ from connector.storage.installations import open_credentials
 from connector.storage.opening import Storage
 from connector.tiktok.payload import batch_request
 from connector.tiktok.replies import ReadReply, read_reply
+from connector.tracing import TracedCall, Traces
 
 __all__ = ["Call", "Sending"]
 
@@ -82,6 +83,7 @@ class Sending:
         timeout_seconds: float,
         random: Callable[[], float],
         in_thread: InThread,
+        traces: Traces | None = None,
     ) -> None:
         self._storage = storage
         self._outbound = outbound
@@ -92,6 +94,7 @@ class Sending:
         self._timeout = timeout_seconds
         self._random = random
         self._in_thread = in_thread
+        self._traces = traces
 
     async def send(self, claim: Claim) -> int:
         """Send all of a claim. Returns how many of its events were in a call."""
@@ -133,7 +136,21 @@ class Sending:
         failpoints.reach("after_answer")
         duration_ms = int((time.perf_counter() - began) * 1000)
         self._note(status, reply)
-        return Call(batch, reply, self._record(batch, status, reply, started_at, duration_ms))
+        call = Call(batch, reply, self._record(batch, status, reply, started_at, duration_ms))
+        if self._traces is not None:
+            self._trace(self._traces, call)
+        return call
+
+    def _trace(self, traces: Traces, call: Call) -> None:
+        record = call.record
+        for event in call.batch.events:
+            traces.call(
+                TracedCall(
+                    event.webhook_id, event.row_id, event.event_id, record.id, record.installation_id,
+                    record.started_at, record.duration_ms, record.event_count, record.result, record.http_status,
+                    record.code, record.request_id,
+                )
+            )  # fmt: skip
 
     async def _answer(self, request: OutgoingRequest) -> tuple[int | None, ReadReply]:
         """The HTTP status and what the answer means; None and "retry" when nothing came back."""

@@ -16,6 +16,7 @@ from connector.delivery.sending import Sending
 from connector.logs import log
 from connector.outbound import Outbound
 from connector.storage.opening import Storage
+from connector.tracing import Traces
 
 __all__ = ["DeliveryOptions", "DeliveryWorker"]
 
@@ -48,6 +49,7 @@ class DeliveryWorker:
         options: DeliveryOptions,
         *,
         random: Callable[[], float] = _random.random,
+        traces: Traces | None = None,
     ) -> None:
         self._storage = storage
         self._options = options
@@ -65,6 +67,7 @@ class DeliveryWorker:
             timeout_seconds=options.timeout_seconds,
             random=random,
             in_thread=self._in_thread,
+            traces=traces,
         )
         self._running: set[asyncio.Task[int]] = set()
         self._woken = asyncio.Event()

@@ -26,6 +26,7 @@ from connector.storage.queue import Claimed, NewWork, event_queue, webhook_queue
 from connector.storage.snapshot import InstallationSnapshot
 from connector.storage.tables import Webhook
 from connector.storage.written import write
+from connector.tracing import TracedWebhook, Traces
 
 __all__ = ["Processor", "stored_body"]
 
@@ -54,9 +55,14 @@ class Processor:
     """Processes stored webhooks of all installations in fair turns. Not for several threads at once."""
 
     def __init__(
-        self, storage: Storage, lease_seconds: float, after_commit: Callable[[], None] = lambda: None
+        self,
+        storage: Storage,
+        lease_seconds: float,
+        after_commit: Callable[[], None] = lambda: None,
+        traces: Traces | None = None,
     ) -> None:
         self._storage = storage
+        self._traces = traces
         self._installations = InstallationSnapshot(storage)
         self._lease = timedelta(seconds=lease_seconds)
         self._after_commit = after_commit
@@ -158,6 +164,19 @@ class Processor:
                     now=now,
                 )
             failpoints.reach("before_group_commit")
+        if self._traces is not None:
+            self._trace(self._traces, webhooks, outcomes.written.webhooks)
+
+    def _trace(self, traces: Traces, webhooks: list[ReadWebhook], done: list[dict[str, Any]]) -> None:
+        stored = {webhook.stored.id: webhook.stored for webhook in webhooks}
+        for row in done:
+            seen = stored[row["id"]]
+            traces.webhook(
+                TracedWebhook(
+                    seen.id, seen.installation.id, seen.topic, row["state"], row["reason"], seen.received_at,
+                    row["processed_at"],
+                )
+            )  # fmt: skip
 
 
 def _withdraw(connection: Connection, event_id: int, storage: Storage) -> bool:

@@ -55,6 +55,8 @@ class PendingEvent:
     """A claimed event as the worker needs it; `payload` is its JSON for TikTok."""
 
     row_id: int
+    webhook_id: int
+    event_id: str
     installation_id: str
     lane: Lane
     name: str
@@ -132,7 +134,7 @@ def sending_pixel(connection: Connection, installation_id: str) -> str | None:
 
 
 _LOADED = (
-    "id installation_id name event_time pixel_code test_event_code payload reason consent consent_policy country "
+    "id webhook_id event_id installation_id name event_time pixel_code test_event_code payload reason consent consent_policy country "
     "visitor_subject order_subject browser_copy attempts"
 ).split()
 

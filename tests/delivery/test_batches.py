@@ -18,6 +18,8 @@ def pending(
 ) -> PendingEvent:
     return PendingEvent(
         row_id=row_id,
+        webhook_id=row_id,
+        event_id=str(row_id),
         installation_id="a",
         lane=Lane.FRESH,
         name="ViewContent",
