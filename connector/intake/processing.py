@@ -19,6 +19,7 @@ from connector.intake.other_addresses import source_host
 from connector.intake.outcomes import Outcomes
 from connector.intake.reading import ReadWebhook, StoredWebhook, event_id_of, read_stored, told_order
 from connector.logs import log
+from connector.storage.among import PerDatabase
 from connector.storage.known import Subjects, load_known, lock_orders
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
@@ -31,6 +32,11 @@ from connector.tracing import TracedWebhook, Traces
 __all__ = ["Processor", "stored_body"]
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
+_BODIES = PerDatabase(
+    lambda among: select(
+        *(_webhook.c[name] for name in ("id", "topic", "received_at", "headers", "body", "body_encoding"))
+    ).where(among(_webhook.c.id, "ids"))
+)
 _GROUP = 128
 _INSTALLATIONS_PER_GROUP = 16
 _TRIES = 5
@@ -190,10 +196,8 @@ def _add_again(connection: Connection, webhooks: list[ReadWebhook], run_at: date
 
 
 def _load(connection: Connection, claimed: list[Claimed]) -> dict[int, Any]:
-    c = _webhook.c
-    columns = (c.id, c.topic, c.received_at, c.headers, c.body, c.body_encoding)
-    ids = [one.id for one in claimed]
-    return {row.id: row for row in connection.execute(select(*columns).where(c.id.in_(ids)))}
+    values = {"ids": [one.id for one in claimed]}
+    return {row.id: row for row in connection.execute(_BODIES.on(connection), values)}
 
 
 def _subjects(webhooks: list[ReadWebhook]) -> Subjects:

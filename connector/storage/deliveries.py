@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from connector.core.states import EVENT_CHANGES, EventState, Lane
 from connector.core.store_events import ConsentStatement, ConsentStatus
+from connector.storage.among import PerDatabase
 from connector.storage.bulk import BulkInsert
 from connector.storage.installations import change_installation
 from connector.storage.notices import raise_notice, resolve_notices
@@ -134,18 +135,32 @@ def sending_pixel(connection: Connection, installation_id: str) -> str | None:
 
 
 _LOADED = (
-    "id webhook_id event_id installation_id name event_time pixel_code test_event_code payload reason consent consent_policy country "
-    "visitor_subject order_subject browser_copy attempts"
+    "id webhook_id event_id installation_id name event_time pixel_code test_event_code payload reason consent "
+    "consent_policy country visitor_subject order_subject browser_copy attempts"
 ).split()
+
+_PENDING = PerDatabase(
+    lambda among: select(*[_event.c[name] for name in _LOADED]).where(
+        among(_event.c.id, "ids"), _event.c.state == EventState.PENDING, _event.c.payload.is_not(None)
+    )
+)
+_STATEMENTS = PerDatabase(
+    lambda among: (
+        select(
+            _consent.c.subject, _consent.c.status, _consent.c.stated_at, _consent.c.source,
+            _consent.c.global_privacy_control,
+        )
+        .where(among(_consent.c.subject, "subjects"), _consent.c.installation_id == bindparam("of"))
+        .order_by(_consent.c.id)
+    )
+)  # fmt: skip
 
 
 def load_pending(connection: Connection, claimed: Sequence[Claimed]) -> list[PendingEvent]:
     """The claimed events that are still pending and have a payload, in the order of the claim."""
-    columns = [_event.c[name] for name in _LOADED]
     rows: dict[int, Any] = {}
     for ids in _chunks([each.id for each in claimed]):
-        where = (_event.c.id.in_(ids), _event.c.state == EventState.PENDING, _event.c.payload.is_not(None))
-        rows.update((row.id, row) for row in connection.execute(select(*columns).where(*where)))
+        rows.update((row.id, row) for row in connection.execute(_PENDING.on(connection), {"ids": list(ids)}))
     return [_pending(rows[each.id], each.lane) for each in claimed if each.id in rows]
 
 
@@ -159,11 +174,9 @@ def consent_statements(
 ) -> dict[bytes, list[ConsentStatement]]:
     """Everything on record for these subjects of one installation, oldest first."""
     found: dict[bytes, list[ConsentStatement]] = defaultdict(list)
-    c = _consent.c
-    columns = (c.subject, c.status, c.stated_at, c.source, c.global_privacy_control)
     for part in _chunks(list(set(subjects))):
-        statement = select(*columns).where(c.subject.in_(part), c.installation_id == installation_id).order_by(c.id)
-        for subject, status, stated_at, source, signal in connection.execute(statement):
+        values = {"subjects": list(part), "of": installation_id}
+        for subject, status, stated_at, source, signal in connection.execute(_STATEMENTS.on(connection), values):
             found[bytes(subject)].append(ConsentStatement(ConsentStatus(status), stated_at, source, signal))
     return found
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, text
 
 from connector.core.states import EventState
 from connector.core.store_events import ConsentStatement, ConsentStatus, Order
+from connector.storage.among import PerDatabase
 from connector.storage.tables import ConsentRecord, Event, OrderLedger, Webhook
 
 __all__ = [
@@ -28,12 +29,14 @@ _ledger = OrderLedger.__table__  # type: ignore[attr-defined]
 _consent = ConsentRecord.__table__  # type: ignore[attr-defined]
 
 # Built once: building them anew for each group cost more than their answers (measured, `make bench`).
-_CONSENTS = (
-    select(_consent).where(_consent.c.subject.in_(bindparam("subjects", expanding=True))).order_by(_consent.c.id)
+_CONSENTS = PerDatabase(
+    lambda among: select(_consent).where(among(_consent.c.subject, "subjects")).order_by(_consent.c.id)
 )
-_LEDGER = select(_ledger).where(_ledger.c.digest.in_(bindparam("digests", expanding=True)))
-_EVENT_IDS = select(_event.c.event_id).where(
-    _event.c.installation_id == bindparam("of"), _event.c.event_id.in_(bindparam("ids", expanding=True))
+_LEDGER = PerDatabase(lambda among: select(_ledger).where(among(_ledger.c.digest, "digests")))
+_EVENT_IDS = PerDatabase(
+    lambda among: select(_event.c.event_id).where(
+        _event.c.installation_id == bindparam("of"), among(_event.c.event_id, "ids")
+    )
 )
 _KNOWN_COLUMNS = [
     _event.c[name]
@@ -42,10 +45,11 @@ _KNOWN_COLUMNS = [
         "browser_copy", "attempts",
     )
 ]  # fmt: skip
-_EVENTS = select(*_KNOWN_COLUMNS).where(_event.c.id.in_(bindparam("ids", expanding=True)))
-_VISITORS_EVENTS = select(*_KNOWN_COLUMNS).where(
-    _event.c.visitor_subject.in_(bindparam("people", expanding=True)),
-    _event.c.state.in_([EventState.PENDING, EventState.HELD]),
+_EVENTS = PerDatabase(lambda among: select(*_KNOWN_COLUMNS).where(among(_event.c.id, "ids")))
+_VISITORS_EVENTS = PerDatabase(
+    lambda among: select(*_KNOWN_COLUMNS).where(
+        among(_event.c.visitor_subject, "people"), _event.c.state.in_([EventState.PENDING, EventState.HELD])
+    )
 )
 
 
@@ -125,7 +129,7 @@ def load_known(connection: Connection, subjects: Subjects) -> Known:
     _load_ledger(connection, subjects, known)
     _load_events(connection, subjects, known)
     for part in _parts(list(subjects.people)):
-        for row in connection.execute(_CONSENTS, {"subjects": part}):
+        for row in connection.execute(_CONSENTS.on(connection), {"subjects": part}):
             known.consents.setdefault(row.subject, []).append(_statement(row))
     _load_event_ids(connection, subjects, known)
     return known
@@ -137,14 +141,14 @@ def _load_event_ids(connection: Connection, subjects: Subjects, known: Known) ->
         of.setdefault(installation_id, []).append(event_id)
     for installation_id, event_ids in of.items():
         for part in _parts(event_ids):
-            found = connection.execute(_EVENT_IDS, {"of": installation_id, "ids": part}).scalars()
+            found = connection.execute(_EVENT_IDS.on(connection), {"of": installation_id, "ids": part}).scalars()
             known.event_ids.update((installation_id, event_id) for event_id in found)
 
 
 def _load_ledger(connection: Connection, subjects: Subjects, known: Known) -> None:
     c = _ledger.c
     for part in _parts(list(subjects.orders)):
-        _note_ledger(connection.execute(_LEDGER, {"digests": part}), known)
+        _note_ledger(connection.execute(_LEDGER.on(connection), {"digests": part}), known)
     for pairs in _parts(list(subjects.told_orders)):
         same = or_(*(and_(c.installation_id == i, c.order_id == o) for i, o in pairs))
         _note_ledger(connection.execute(select(_ledger).where(same)), known)
@@ -160,9 +164,9 @@ def _note_ledger(rows: Iterable[Any], known: Known) -> None:
 def _load_events(connection: Connection, subjects: Subjects, known: Known) -> None:
     of_orders = [entry.event_row_id for entry in known.ledger.values() if entry.event_row_id is not None]
     for part in _parts(of_orders):
-        _note_events(connection.execute(_EVENTS, {"ids": part}), known)
+        _note_events(connection.execute(_EVENTS.on(connection), {"ids": part}), known)
     for people in _parts(list(subjects.people)):
-        _note_events(connection.execute(_VISITORS_EVENTS, {"people": people}), known)
+        _note_events(connection.execute(_VISITORS_EVENTS.on(connection), {"people": people}), known)
 
 
 def _note_events(rows: Iterable[Any], known: Known) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 from sqlmodel import SQLModel
 
 from connector.core.states import Lane
+from connector.storage.among import PerDatabase
 from connector.storage.bulk import BulkInsert
 from connector.storage.tables import EventWork, WebhookWork
 
@@ -68,13 +69,13 @@ class WorkQueue:
     def _make_hot_statements(self) -> None:
         """Built once: building them anew cost more than the database takes to answer (measured, `make bench`)."""
         c = self.rows.c
-        ids = c.id.in_(bindparam("ids", expanding=True))
         same = (c.lane == bindparam("of_lane"), c.installation_id == bindparam("of"), c.run_at <= bindparam("now"))
         due = select(c.id, c.tries).where(*same).order_by(c.run_at, c.id).limit(bindparam("most"))
         self._due = due.with_for_update(skip_locked=True)
         lease = {"run_at": bindparam("until"), "lease_token": bindparam("token"), "tries": c.tries + 1}
-        self._take = update(self.rows).where(ids).values(lease)
-        self._complete = delete(self.rows).where(ids, c.lease_token == bindparam("token")).returning(c.id)
+        self._take = PerDatabase(lambda among: update(self.rows).where(among(c.id, "ids")).values(lease))
+        ours = c.lease_token == bindparam("token")
+        self._complete = PerDatabase(lambda among: delete(self.rows).where(among(c.id, "ids"), ours).returning(c.id))
 
     def add(self, connection: Connection, work: Iterable[NewWork]) -> None:
         """Add work that is not there yet."""
@@ -119,7 +120,7 @@ class WorkQueue:
         due = {"of_lane": lane, "of": installation_id, "now": now, "most": limit}
         taken = [(row_id, tries) for row_id, tries in connection.execute(self._due, due)]
         for part in _parts([row_id for row_id, _ in taken]):
-            connection.execute(self._take, {"ids": part, "until": lease_until, "token": token})
+            connection.execute(self._take.on(connection), {"ids": list(part), "until": lease_until, "token": token})
         return [Claimed(row_id, installation_id, lane, tries + 1) for row_id, tries in taken]
 
     def renew(self, connection: Connection, ids: Sequence[int], token: int, lease_until: datetime) -> set[int]:
@@ -136,7 +137,9 @@ class WorkQueue:
         """Remove finished work. Returns the ids that were still ours; for the others change nothing else."""
         removed: set[int] = set()
         for part in _parts(ids):
-            removed.update(connection.execute(self._complete, {"ids": part, "token": token}).scalars())
+            removed.update(
+                connection.execute(self._complete.on(connection), {"ids": list(part), "token": token}).scalars()
+            )
         return removed
 
     def withdraw(self, connection: Connection, ids: Sequence[int], now: datetime) -> set[int]:
