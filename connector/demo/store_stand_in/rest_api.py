@@ -186,7 +186,7 @@ def _plugin_status(state: StoreState, request: Request, fields: Mapping[str, Any
             "script_tags": _tags(state),
             "topics": sorted(PLUGIN_TOPICS),
             "conflicts": state.plugin_conflicts,
-            "page_cache": [],
+            "page_cache": state.page_cache,
             "consent_api": True,
             "clock": state.clock().isoformat(timespec="seconds"),
             "beacons": {"sent": 0, "dropped": 0, "failed": 0, "suggest_views_direct": False},

@@ -74,6 +74,7 @@ class StoreState:
     demands_https_callback: bool = True
     head_html: str = ""
     plugin_conflicts: list[dict[str, str]] = field(default_factory=list)
+    page_cache: list[str] = field(default_factory=list)  # as the plugin names them
     active_plugins: list[dict[str, str]] = field(default_factory=list)
     currency: str = "EUR"
     source: str = "http://stand-in.store/"  # how its webhooks name it; the server puts its own address here
