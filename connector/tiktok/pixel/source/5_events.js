@@ -82,7 +82,7 @@ const collectPageEvents = ({ product, search, checkout, purchase, order, pixelCo
     act(() => {
       if (isNew(event_id)) {
         tell(event, assign(purchase, { content_type: 'product', value: +value }), event_id);
-        whenLoaded.then(() => beacon('browser_sent', { order }));
+        whenLoaded.then((came) => beacon('browser_sent', { order, sent: !!came }));
       }
     });
   }

@@ -68,19 +68,19 @@ final class AdminNotices {
 	 */
 	public function system_status(): void {
 		$status = ( new Status( $this->connection ) )->describe();
-		$scan   = static function ( array $list, string $key ) {
-			return $list ? implode( ', ', '' === $key ? $list : array_column( $list, $key ) ) : __( 'none', 'pixel-connector' );
+		$scan   = static function ( array $entries, string $key ) {
+			return $entries ? implode( ', ', '' === $key ? $entries : array_column( $entries, $key ) ) : __( 'none', 'pixel-connector' );
 		};
 		$yes    = static function ( bool $value ) {
 			return $value ? __( 'yes', 'pixel-connector' ) : __( 'no', 'pixel-connector' );
 		};
 		$rows   = array(
-			__( 'Connected', 'pixel-connector' )         => $status['connected'] ? $this->connection->connector_url() : $yes( false ),
+			__( 'Connected', 'pixel-connector' )      => $status['connected'] ? $this->connection->connector_url() : $yes( false ),
 			__( 'Scripts on the storefront', 'pixel-connector' ) => $scan( $status['script_tags'], 'src' ),
 			__( 'Active webhooks of our topics', 'pixel-connector' ) => $scan( $this->active_topics(), '' ),
 			__( 'Other sources of a TikTok pixel', 'pixel-connector' ) => $scan( $status['conflicts'], 'name' ),
-			__( 'Page cache', 'pixel-connector' )        => $scan( $status['page_cache'], '' ),
-			__( 'WP Consent API', 'pixel-connector' )    => $yes( $status['consent_api'] ),
+			__( 'Page cache', 'pixel-connector' )     => $scan( $status['page_cache'], '' ),
+			__( 'WP Consent API', 'pixel-connector' ) => $yes( $status['consent_api'] ),
 			__( 'Country of visitors known', 'pixel-connector' ) => $yes( $status['geolocation'] ),
 			__( 'Beacons taken / dropped / failed', 'pixel-connector' ) => sprintf( '%d / %d / %d', $status['beacons']['taken'], $status['beacons']['dropped'], $status['beacons']['failed'] ),
 		);

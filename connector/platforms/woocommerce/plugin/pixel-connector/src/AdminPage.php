@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class AdminPage {
 
-	public const SLUG    = 'pixel-connector';
+	public const SLUG     = 'pixel-connector';
 	private const OPEN    = 'pixel_connector_open';
 	private const CONFIRM = 'pixel_connector_confirm';
 

@@ -66,14 +66,18 @@ final class Beacon {
 	}
 
 	/**
-	 * Marks the order. Its save queues an order webhook, or joins one that waits; after the response those leave at once.
+	 * Notes on the order whether its browser has sent the purchase. The save queues an order webhook, or joins one that waits;
+	 * after the response those leave at once. What was sent stays sent, whatever another tab says.
 	 */
 	private function record_browser_sent(): void {
-		if ( null === $this->order || ! OrderMeta::set( $this->order, array( 'browser_sent' => '1' ) ) ) {
+		if ( null === $this->order ) {
 			return;
 		}
-		$this->order->set_date_modified( time() );
-		$this->order->save();
+		$sent = $this->input->fields['sent'] || '1' === OrderMeta::get( $this->order, 'browser_sent' );
+		if ( OrderMeta::set( $this->order, array( 'browser_sent' => $sent ? '1' : '0' ) ) ) {
+			$this->order->set_date_modified( time() );
+			$this->order->save();
+		}
 		$order_id = $this->order->get_id();
 		AfterResponse::run(
 			static function () use ( $order_id ) {

@@ -30,7 +30,7 @@ final class BeaconInput {
 		'Lead'                 => array( 'event_id' ),
 		'Contact'              => array( 'event_id' ),
 		'consent_changed'      => array( 'consent' ),
-		'browser_sent'         => array( 'order' ),
+		'browser_sent'         => array( 'order', 'sent' ),
 	);
 
 	/**
@@ -41,7 +41,7 @@ final class BeaconInput {
 	public $name = '';
 
 	/**
-	 * What was understood: event_id, product_id, variation_id, search, consent, order; null where absent or of the wrong form.
+	 * What was understood: event_id, product_id, variation_id, search, consent, order, sent; null where absent or of the wrong form.
 	 *
 	 * @var array
 	 */
@@ -103,6 +103,7 @@ final class BeaconInput {
 			'search'       => is_string( $search ) && '' !== trim( $search ) ? mb_substr( sanitize_text_field( $search ), 0, 100 ) : null,
 			'consent'      => self::consent( $body ),
 			'order'        => self::order( $body['order'] ?? null ),
+			'sent'         => is_bool( $body['sent'] ?? true ) ? $body['sent'] ?? true : null,
 		);
 	}
 

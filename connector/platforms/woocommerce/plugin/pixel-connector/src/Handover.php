@@ -23,12 +23,12 @@ final class Handover {
 	/**
 	 * The list with one more cart addition, oldest first, at most five.
 	 *
-	 * @param array $list     Earlier additions.
+	 * @param array $entries  Earlier additions.
 	 * @param array $addition The new one.
 	 */
-	public static function append( array $list, array $addition ): array {
-		$list[] = $addition;
-		return array_slice( $list, -self::MOST );
+	public static function append( array $entries, array $addition ): array {
+		$entries[] = $addition;
+		return array_slice( $entries, -self::MOST );
 	}
 
 	/**

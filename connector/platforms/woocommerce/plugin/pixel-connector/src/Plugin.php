@@ -37,11 +37,17 @@ final class Plugin {
 		( new Storefront( $connection ) )->register();
 		( new CartEvents( $connection ) )->register();
 		( new OrderStamp( $connection ) )->register();
-		Guard::on( 'rest_api_init', array( new RestApi( $connection ), 'register' ) );
-		Guard::on( 'rest_api_init', array( new BeaconRoutes( $connection ), 'register' ) );
+		Guard::on(
+			'rest_api_init',
+			static function () use ( $connection ) {
+				( new RestApi( $connection ) )->register();
+				( new BeaconRoutes( $connection ) )->register();
+			}
+		);
 		( new Privacy( $connection ) )->register();
 		( new Neighbours( $connection ) )->register();
 		( new QueueTidying() )->register();
+		( new QueueAfterResponse() )->register();
 		if ( is_admin() ) {
 			( new AdminPage( $connection ) )->register();
 			( new AdminNotices( $connection ) )->register();

@@ -180,7 +180,14 @@ final class Purchase {
 			if ( '' !== OrderMeta::get( $order, 'printed_at' ) ) {
 				return false;
 			}
-			OrderMeta::set( $order, array( 'printed_at' => gmdate( 'Y-m-d\TH:i:s+00:00' ) ) );
+			// From now on the browser may have sent it, whether its report comes or not: "has not" is no longer known.
+			OrderMeta::set(
+				$order,
+				array(
+					'printed_at'   => gmdate( 'Y-m-d\TH:i:s+00:00' ),
+					'browser_sent' => null,
+				)
+			);
 			OrderMeta::save_quietly( $order );
 			return true;
 		} finally {

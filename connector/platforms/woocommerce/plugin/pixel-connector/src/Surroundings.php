@@ -18,37 +18,37 @@ final class Surroundings {
 	 * Folder of a plugin, its name, and the option (with a key inside, for lists) that holds its TikTok pixel.
 	 */
 	private const PIXELS = array(
-		'tiktok-for-business'                 => array( 'TikTok', 'tt4b_pixel_code', '' ),
-		'pixelyoursite'                       => array( 'PixelYourSite', '', '' ),
-		'pixelyoursite-pro'                   => array( 'PixelYourSite Pro', '', '' ),
+		'tiktok-for-business'                       => array( 'TikTok', 'tt4b_pixel_code', '' ),
+		'pixelyoursite'                             => array( 'PixelYourSite', '', '' ),
+		'pixelyoursite-pro'                         => array( 'PixelYourSite Pro', '', '' ),
 		'woocommerce-google-adwords-conversion-tracking-tag' => array( 'Pixel Manager for WooCommerce', 'wgact_plugin_options', 'tiktok' ),
 		'enhanced-e-commerce-for-woocommerce-store' => array( 'Conversios', 'ee_options', 'tiKtok_ads_pixel_id' ),
-		'duracelltomi-google-tag-manager'     => array( 'GTM4WP (tag manager)', '', '' ),
-		'gtm-kit'                             => array( 'GTM Kit (tag manager)', '', '' ),
-		'gtm-server-side'                     => array( 'Stape (tag manager)', '', '' ),
-		'google-site-kit'                     => array( 'Site Kit (tag manager)', '', '' ),
-		'insert-headers-and-footers'          => array( 'WPCode (pasted scripts)', '', '' ),
-		'header-footer-code-manager'          => array( 'Header Footer Code Manager (pasted scripts)', '', '' ),
+		'duracelltomi-google-tag-manager'           => array( 'GTM4WP (tag manager)', '', '' ),
+		'gtm-kit'                                   => array( 'GTM Kit (tag manager)', '', '' ),
+		'gtm-server-side'                           => array( 'Stape (tag manager)', '', '' ),
+		'google-site-kit'                           => array( 'Site Kit (tag manager)', '', '' ),
+		'insert-headers-and-footers'                => array( 'WPCode (pasted scripts)', '', '' ),
+		'header-footer-code-manager'                => array( 'Header Footer Code Manager (pasted scripts)', '', '' ),
 	);
 
 	/**
 	 * Folders of page cache plugins and their names.
 	 */
 	private const CACHES = array(
-		'wp-rocket'               => 'WP Rocket',
-		'litespeed-cache'         => 'LiteSpeed Cache',
-		'w3-total-cache'          => 'W3 Total Cache',
-		'wp-super-cache'          => 'WP Super Cache',
-		'wp-fastest-cache'        => 'WP Fastest Cache',
-		'sg-cachepress'           => 'SiteGround Optimizer',
-		'cache-enabler'           => 'Cache Enabler',
-		'breeze'                  => 'Breeze',
-		'wp-optimize'             => 'WP-Optimize',
-		'hummingbird-performance' => 'Hummingbird',
-		'nitropack'               => 'NitroPack',
-		'surge'                   => 'Surge',
+		'wp-rocket'                => 'WP Rocket',
+		'litespeed-cache'          => 'LiteSpeed Cache',
+		'w3-total-cache'           => 'W3 Total Cache',
+		'wp-super-cache'           => 'WP Super Cache',
+		'wp-fastest-cache'         => 'WP Fastest Cache',
+		'sg-cachepress'            => 'SiteGround Optimizer',
+		'cache-enabler'            => 'Cache Enabler',
+		'breeze'                   => 'Breeze',
+		'wp-optimize'              => 'WP-Optimize',
+		'hummingbird-performance'  => 'Hummingbird',
+		'nitropack'                => 'NitroPack',
+		'surge'                    => 'Surge',
 		'wp-cloudflare-page-cache' => 'Super Page Cache',
-		'nginx-helper'            => 'Nginx Helper',
+		'nginx-helper'             => 'Nginx Helper',
 	);
 
 	/**

@@ -93,12 +93,12 @@ final class Topics {
 	 * The body of our topics: the hook's argument, decoded.
 	 *
 	 * @param mixed  $payload  What WooCommerce has made of it.
-	 * @param string $resource Resource of the topic.
+	 * @param string $subject  Resource of the topic.
 	 * @param mixed  $argument The hook's argument.
 	 * @return mixed
 	 */
-	public function payload( $payload, $resource = '', $argument = null ) {
-		if ( ! in_array( $resource, array( 'cart', 'storefront' ), true ) || ! is_string( $argument ) ) {
+	public function payload( $payload, $subject = '', $argument = null ) {
+		if ( ! in_array( $subject, array( 'cart', 'storefront' ), true ) || ! is_string( $argument ) ) {
 			return $payload;
 		}
 		$body = json_decode( $argument, true );

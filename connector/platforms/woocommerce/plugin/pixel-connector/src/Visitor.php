@@ -155,7 +155,7 @@ final class Visitor {
 	 * @param array $given Content of the cookie or of a beacon's body.
 	 */
 	private static function read_traits( array $given ): array {
-		$token = static function ( $value, int $longest ) {
+		$token   = static function ( $value, int $longest ) {
 			$fits = is_string( $value ) && 1 === preg_match( '/\A[A-Za-z0-9._~-]+\z/', $value ) && strlen( $value ) <= $longest;
 			return $fits ? $value : null;
 		};

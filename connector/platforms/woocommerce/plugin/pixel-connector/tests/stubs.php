@@ -9,11 +9,14 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
+		self::$closed     = self::$filled = 0;
+		self::$cron       = false;
+		unset( $GLOBALS['wc_queued_webhooks'] );
 		self::$user       = 0;
 		self::$now_country = '';
 		self::$answer     = array( 'response' => array( 'code' => 200 ), 'body' => '{}' );
@@ -128,8 +131,13 @@ function add_action( $hook, $callback, $priority = 10, $arguments = 1 ) { Fake::
 function remove_filter( $hook, $callback ) { Fake::$hooks[ $hook ] = array_values( array_filter( Fake::$hooks[ $hook ] ?? array(), static function ( $known ) use ( $callback ) { return $known !== $callback; } ) ); }
 function apply_filters( $hook, $value, ...$more ) { foreach ( Fake::$hooks[ $hook ] ?? array() as $callback ) { $value = $callback( $value, ...$more ); } return $value; }
 function do_action( $hook, ...$arguments ) { foreach ( Fake::$hooks[ $hook ] ?? array() as $callback ) { $callback( ...$arguments ); } }
-function has_action( $hook ) { return ! empty( Fake::$hooks[ $hook ] ); }
+function has_action( $hook, $callback = false ) { return false === $callback ? ! empty( Fake::$hooks[ $hook ] ) : ( in_array( $callback, Fake::$hooks[ $hook ] ?? array(), true ) ? 10 : false ); }
 function doing_action( $hook ) { return false; }
+function remove_action( $hook, $callback, $priority = 10 ) { remove_filter( $hook, $callback ); }
+function fastcgi_finish_request() { ++Fake::$closed; return true; }
+function wc_webhook_execute_queue() { Fake::$filled = Fake::$closed ? 'after' : 'before'; }
+function wp_doing_ajax() { return false; }
+function wp_doing_cron() { return Fake::$cron; }
 function __return_false() { return false; }
 function __return_true() { return true; }
 function get_option( $name, $default = false ) { return Fake::$options[ $name ] ?? $default; }

@@ -98,6 +98,20 @@ return array(
 		same( 204, beacon( $report ) );
 		same( array( '1', 1 ), array( OrderMeta::get( Fake::$orders[7], 'browser_sent' ), Fake::$orders[7]->saved ) );
 	},
+	'a browser that could not send says so, and takes back nothing that was sent' => static function () {
+		$order  = new WC_Order( 7 );
+		$report = array( 'name' => 'browser_sent', 'order' => array( 'id' => 7, 'key' => 'wc_order_k' ) );
+		OrderMeta::set( $order, array( 'browser_sent' => '0' ) );
+		check( null !== ( new PixelConnector\Purchase( Fake::connect() ) )->take( $order ), 'printed' );
+		same( '', OrderMeta::get( $order, 'browser_sent' ), 'printed, not reported:' );
+		Fake::$orders[7] = $order;
+		same( 204, beacon( $report + array( 'sent' => false ) ) );
+		same( array( '0', 1 ), array( OrderMeta::get( $order, 'browser_sent' ), $order->saved ) );
+		same( 204, beacon( $report + array( 'sent' => true ) ) );
+		same( 204, beacon( $report + array( 'sent' => false ) ) );
+		same( array( '1', 2 ), array( OrderMeta::get( $order, 'browser_sent' ), $order->saved ) );
+		same( 400, beacon( $report + array( 'sent' => 'no' ) ) );
+	},
 	'the context of a visitor' => static function () {
 		Fake::$now_country = 'US';
 		Fake::$user        = 7;
@@ -109,5 +123,23 @@ return array(
 		same( null, ( new BeaconRoutes( Fake::connect() ) )->context()->data['customer'] );
 		$_SERVER['HTTP_SEC_FETCH_SITE'] = 'cross-site';
 		same( 403, ( new BeaconRoutes( Fake::connect() ) )->context()->data['status'] );
+	},
+	'the shopper has the answer before WooCommerce fills its queue' => static function () {
+		foreach ( array( array( false, array( 1 ), 'after' ), array( false, null, 'before' ), array( true, array( 1 ), 'before' ) ) as list( $cron, $waiting, $filled ) ) {
+			Fake::reset();
+			Fake::$cron                   = $cron;
+			$GLOBALS['wc_queued_webhooks'] = $waiting;
+			add_action( 'shutdown', 'wc_webhook_execute_queue' );
+			( new PixelConnector\QueueAfterResponse() )->register();
+			do_action( 'wp_loaded' );
+			do_action( 'shutdown' );
+			same( $filled, Fake::$filled );
+		}
+	},
+	'a queue that another plugin has taken over is left alone' => static function () {
+		$GLOBALS['wc_queued_webhooks'] = array( 1 );
+		( new PixelConnector\QueueAfterResponse() )->put_off();
+		do_action( 'shutdown' );
+		same( array( 0, 0 ), array( Fake::$filled, Fake::$closed ) );
 	},
 );
