@@ -43,10 +43,19 @@ def _address(uri: str, name: str) -> str:
 
 def new_postgres_database() -> str:
     """The address of a new database with all tables, copied from the migrated one."""
+    return _new_database(_TEMPLATE)
+
+
+def new_empty_postgres_database() -> str:
+    """The address of a new database without a table."""
+    return _new_database("template1")
+
+
+def _new_database(template: str) -> str:
     uri, name = postgres_server(), f"test_{next(_numbers)}"
     admin = create_engine(uri.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     admin.dispose()
     return _address(uri, name)
 

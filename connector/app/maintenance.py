@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from connector.errors import ConnectorError
+from connector.install.finishing import InstallFinisher
 from connector.install.services import Services, TikTokApp
+from connector.install.storefronts import is_due, watch_storefront
 from connector.install.subscriptions import check_subscriptions
 from connector.logs import log
 from connector.operations.backfill import ask_for_all, ask_for_one, run_waiting, watch_receivers
@@ -14,14 +16,17 @@ from connector.operations.background import BackgroundWork
 from connector.operations.calls import LoopCalls
 from connector.operations.retention import Clocks, apply_retention
 from connector.operations.schedule import ScheduleThread, Task, Turn
+from connector.operations.side_by_side import side_by_side
 from connector.outbound import Outbound
 from connector.settings import Settings
-from connector.storage.installations import all_installations
+from connector.storage.installations import InstallationRecord, all_installations
 from connector.storage.opening import Storage
 
 __all__ = ["MaintenanceThread"]
 
 _WATCHDOG_EVERY = timedelta(minutes=15)
+_STOREFRONTS_EVERY = timedelta(minutes=15)  # who is due is looked at
+_INSTALLS_EVERY = timedelta(seconds=5)
 _RETENTION_EVERY = timedelta(hours=1)
 
 
@@ -59,6 +64,7 @@ class MaintenanceThread:
     def _tasks(self) -> dict[str, list[Task]]:
         hourly = timedelta(seconds=self._settings.reconcile_interval)
         console = BackgroundWork(self._storage, self._settings, self._calls.client())
+        finisher = InstallFinisher(self._services)
         return {
             "receivers": [Task("receivers", timedelta(seconds=5), lambda _: watch_receivers(self._storage))],
             "orders": [
@@ -66,6 +72,8 @@ class MaintenanceThread:
                 Task("fetch_orders", timedelta(seconds=5), self._fetch_orders),
             ],
             "webhooks": [Task("watch_webhooks", _WATCHDOG_EVERY, self._watch_webhooks)],
+            "storefronts": [Task("watch_storefronts", _STOREFRONTS_EVERY, self._watch_storefronts)],
+            "installs": [Task("finish_installs", _INSTALLS_EVERY, lambda _: finisher.round())],
             "retention": [Task("retention", _RETENTION_EVERY, self._retention)],
             "console": [
                 Task("console", timedelta(seconds=1), lambda _: console.blocking_round()),
@@ -78,21 +86,36 @@ class MaintenanceThread:
 
     def _watch_webhooks(self, turn: Turn) -> str:
         """Look after each store's webhooks; what was silent is fetched."""
-        mended = 0
+        with self._storage.database.read() as connection:
+            records = [record for record in all_installations(connection) if record.state in ("active", "paused")]
+        mended = sum(found or 0 for found in side_by_side(records, self._watch_store, turn.go_on))
+        return f"{len(records)} stores, {mended} mended"
+
+    def _watch_store(self, record: InstallationRecord) -> bool:
+        try:
+            check = check_subscriptions(self._services, record)
+        except (ConnectorError, LookupError) as error:
+            log.warning("webhooks_not_checked", installation_id=record.id, error=type(error).__name__)
+            return False
+        if check.mended:
+            ask_for_one(self._storage, record.id, check.gap_since)
+        return bool(check.mended)
+
+    def _watch_storefronts(self, turn: Turn) -> str:
+        """Look whether our script is on each storefront, and who else fires a pixel there."""
+        mended = looked = 0
         with self._storage.database.read() as connection:
             records = [record for record in all_installations(connection) if record.state in ("active", "paused")]
         for record in records:
             if not turn.go_on():
                 break
             try:
-                check = check_subscriptions(self._services, record)
+                if is_due(self._services, record):
+                    mended += watch_storefront(self._services, record).mended
+                    looked += 1
             except (ConnectorError, LookupError) as error:
-                log.warning("webhooks_not_checked", installation_id=record.id, error=type(error).__name__)
-                continue
-            if check.mended:
-                mended += 1
-                ask_for_one(self._storage, record.id, check.gap_since)
-        return f"{len(records)} stores, {mended} mended"
+                log.warning("storefront_not_looked_at", installation_id=record.id, error=type(error).__name__)
+        return f"{looked} looked at, {mended} mended"
 
     def _retention(self, turn: Turn) -> str:
         s = self._settings

@@ -16,7 +16,7 @@ from connector.console.staff import add_staff, deactivate
 from connector.errors import UsageError
 from connector.operations.alerts import AlertKind, add_rule, all_rules, remove_rule
 from connector.storage.audit import verify_chain
-from connector.storage.installations import all_installations
+from connector.storage.journeys import store_names
 from connector.storage.staff import all_staff
 from connector.storage.tables_console import AuditEntry
 
@@ -91,12 +91,12 @@ class AdminPages:
     async def alerts(self, request: Request) -> Response:
         """The alert rules."""
         rules = await self._services.read(all_rules)
-        installations = await self._services.read(all_installations)
+        stores = await self._services.read(store_names)
         return self._pages.show(
             request,
             "alerts.html",
             rules=rules,
-            installations=installations,
+            stores=stores,
             kinds=tuple(AlertKind),
             mail=bool(self._services.settings.smtp_host),
         )

@@ -1,26 +1,27 @@
 """The pages of the lists, their exports and their saved links."""
 
+import asyncio
 import csv
 import io
 import itertools
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
-from starlette_admin.fields import BaseField
 
+from connector.console.fields import Column
 from connector.console.gate import safe_next, viewer_of
 from connector.console.list_requests import PAGE_SIZES, ListRequest, read_list_request
 from connector.console.list_views import ConsoleList
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
 from connector.errors import UsageError
-from connector.storage.installations import InstallationRecord, all_installations
-from connector.storage.lists import Page, count_up_to, read_page
+from connector.storage.journeys import store_names
+from connector.storage.lists import Page, count_up_to, read_page, read_sorted
 from connector.storage.tables_console import SavedLink
 
 __all__ = ["ListPages"]
@@ -29,6 +30,7 @@ _COUNTED = 1000
 _SORTED = 1000  # rows among which a column without an index is sorted
 _EXPORTED = 50_000
 _EXPORT_PART = 500
+_EXPORT_TURN = 50
 # A spreadsheet takes a cell that starts like this for a formula (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _link = SavedLink.__table__  # type: ignore[attr-defined]
@@ -44,27 +46,28 @@ class ListPages:
     async def show(self, request: Request, view: ConsoleList) -> Response:
         """One page of a list."""
         asked = read_list_request(request.query_params, view.listed)
-        installations = await self._services.read(all_installations)
-        page = await self._page(view, asked, installations)
+        found = await self._services.read(lambda connection: _read(connection, view, asked))
         fields = view.shown_fields(asked.columns)
-        count = await self._services.read(lambda c: count_up_to(c, view.listed, asked.wanted, _COUNTED + 1))
-        newer, older = _places(asked, page)
+        t = self._pages.translator(request)
+        names = [t(f"console.column.{field.name}") for field in fields]
+        newer, older = _places(asked, found.page)
         return self._pages.show(
             request,
             "list.html",
             view=view,
             asked=asked,
-            installations=installations,
+            stores=found.stores,
             fields=fields,
-            rows=[(row, await view.cells(request, row, fields)) for row in page.rows],
-            page=page,
+            shown=len(found.page.rows),
+            rows=view.written(found.page.rows, fields, names, self._pages.wording(request)),
+            page=found.page,
             newer=newer,
             older=older,
-            count=count,
+            count=found.count,
             counted=_COUNTED,
             sorted_among=_SORTED,
             page_sizes=PAGE_SIZES,
-            links=await self._links(),
+            links=found.links,
         )
 
     async def export(self, request: Request, view: ConsoleList) -> Response:
@@ -72,7 +75,7 @@ class ListPages:
         asked = read_list_request(request.query_params, view.listed)
         fields = view.shown_fields(asked.columns)
         kind = "json" if request.query_params.get("format") == "json" else "csv"
-        rows = self._all_rows(request, view, asked, fields)
+        rows = self._all_rows(view, asked, fields)
         body = _as_json(rows) if kind == "json" else _as_csv(rows, [field.name for field in fields])
         return StreamingResponse(
             body,
@@ -107,40 +110,46 @@ class ListPages:
         with self._services.storage.database.write() as connection:
             connection.execute(statement)
 
-    async def _links(self) -> Sequence[Any]:
-        return await self._services.read(
-            lambda connection: connection.execute(select(_link).order_by(_link.c.title).limit(100)).all()
-        )
-
-    async def _page(self, view: ConsoleList, asked: ListRequest, installations: Sequence[InstallationRecord]) -> Page:
-        ids = [one.id for one in installations]
-        column = asked.sort.lstrip("-")
-        if column == "id":
-            return await self._services.read(lambda c: read_page(c, view.listed, asked.wanted, ids))
-        wanted = replace(asked.wanted, limit=_SORTED, oldest_first=False)
-        page = await self._services.read(lambda c: read_page(c, view.listed, wanted, ids))
-        rows = sorted(page.rows, key=lambda row: _sortable(getattr(row, column)), reverse=asked.sort.startswith("-"))
-        return Page(rows[: asked.wanted.limit], False, None, page.stopped)
-
     async def _all_rows(
-        self, request: Request, view: ConsoleList, asked: ListRequest, fields: Sequence[BaseField]
+        self, view: ConsoleList, asked: ListRequest, fields: Sequence[Column]
     ) -> AsyncIterator[dict[str, Any]]:
-        ids = [one.id for one in await self._services.read(all_installations)]
         wanted = replace(asked.wanted, limit=_EXPORT_PART, before=None, after=None)
         for sent in itertools.count(0, _EXPORT_PART):
-            page = await self._services.read(lambda c: read_page(c, view.listed, wanted, ids))  # noqa: B023
-            for row in page.rows:
-                yield await view.cells(request, row, fields)
+            page = await self._services.read(lambda c: read_page(c, view.listed, wanted))  # noqa: B023
+            for number, row in enumerate(page.rows):
+                if number % _EXPORT_TURN == 0:
+                    await asyncio.sleep(0)  # intake runs on this loop too
+                yield view.plain(row, fields)
             if not page.more or sent + _EXPORT_PART >= _EXPORTED:
                 return
             up = wanted.oldest_first
             wanted = replace(wanted, before=None if up else page.edge, after=page.edge if up else None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    page: Page
+    count: int | None
+    stores: Sequence[Row[Any]]
+    links: Sequence[Row[Any]]
+
+
+def _read(connection: Connection, view: ConsoleList, asked: ListRequest) -> _Found:
+    """Everything that the page of a list shows, in one transaction."""
+    links = connection.execute(select(_link).order_by(_link.c.title).limit(100)).all()
+    stores = store_names(connection)
+    if not asked.by_key:
+        column, descending = asked.sort.removeprefix("-"), asked.sort.startswith("-")
+        page = read_sorted(connection, view.listed, asked.wanted, column, descending=descending, among=_SORTED)
+        return _Found(page, None, stores, links)
+    page = read_page(connection, view.listed, asked.wanted)
+    return _Found(page, count_up_to(connection, view.listed, asked.wanted, _COUNTED + 1), stores, links)
+
+
 def _places(asked: ListRequest, page: Page) -> tuple[str | None, str | None]:
     """Queries of the page before and the page after this one, in the order of the list."""
     wanted = asked.wanted
-    if asked.sort.lstrip("-") != "id" or not (page.rows or page.more):
+    if not asked.by_key or not (page.rows or page.more):
         return None, None
     backwards = (wanted.before if wanted.oldest_first else wanted.after) is not None
     first = page.rows[0].id if page.rows else None
@@ -151,11 +160,6 @@ def _places(asked: ListRequest, page: Page) -> tuple[str | None, str | None]:
     on_edge = page.edge if page.stopped and not backwards else last
     newer = asked.query(**{back_key: str(first)}) if came_from and first is not None else None
     return newer, asked.query(**{on_key: str(on_edge)}) if goes_on and on_edge is not None else None
-
-
-def _sortable(value: Any) -> tuple[int, Any]:
-    """Nothing sorts first; numbers by size."""
-    return (0, 0) if value is None else (1, value)
 
 
 async def _as_csv(rows: AsyncIterator[dict[str, Any]], names: Sequence[str]) -> AsyncIterator[str]:

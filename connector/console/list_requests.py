@@ -21,7 +21,8 @@ class ListRequest:
 
     wanted: Wanted
     columns: tuple[str, ...]  # empty: all
-    sort: str  # a column's name
+    sort: str  # a column's name, behind a minus when descending
+    by_key: bool = True  # the order is that of the ids, so that the list can be paged to its end
     filters: Mapping[str, str] = field(default_factory=dict)  # as typed, for the form and for links
 
     def query(self, **changes: str | None) -> str:
@@ -39,6 +40,7 @@ def read_list_request(params: QueryParams, listed: ListOf) -> ListRequest:
     size = params.get("size", "")
     columns = tuple(name for name in params.get("cols", "").split(",") if name in listed.columns)
     sort = params.get("sort", "-id")
+    sort = sort if sort.removeprefix("-") in listed.columns else "-id"
     wanted = Wanted(
         installation_id=filters.get("installation", ""),
         equal={name: filters[name] for name in listed.equal if name in filters},
@@ -49,11 +51,10 @@ def read_list_request(params: QueryParams, listed: ListOf) -> ListRequest:
         request_id=filters.get("request_id", ""),
         before=_number(params.get("before", "")),
         after=_number(params.get("after", "")),
-        oldest_first=sort == "id",
+        oldest_first=sort in ("id", listed.time),
         limit=int(size) if size.isdigit() and int(size) in PAGE_SIZES else PAGE_SIZES[1],
     )
-    known = sort.lstrip("-") in listed.columns
-    return ListRequest(wanted, columns, sort if known else "-id", filters)
+    return ListRequest(wanted, columns, sort, sort.lstrip("-") in ("id", listed.time), filters)
 
 
 def moment(text: str) -> datetime | None:

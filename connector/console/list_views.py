@@ -1,17 +1,20 @@
 """The lists: which columns, which filters, from which masked read model. Views of starlette-admin, read-only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from markupsafe import Markup, escape
 from starlette.requests import Request
-from starlette_admin.fields import BaseField
 from starlette_admin.views import BaseModelView
 
 from connector.console.fields import (
+    NOTHING,
+    Column,
     IdColumn,
     LinkColumn,
     MomentColumn,
     NumberColumn,
+    ReasonColumn,
     StateColumn,
     TextColumn,
     WordsColumn,
@@ -30,6 +33,7 @@ class ConsoleList(BaseModelView):
     """
 
     listed: ListOf
+    fields: Sequence[Column]
     icon = ""
     choices: dict[str, Sequence[str]] = {}  # noqa: RUF012 - as the base class declares its own
     pointed: Sequence[str] = ()
@@ -55,19 +59,32 @@ class ConsoleList(BaseModelView):
 
     find_all = count = find_by_pk = find_by_pks = create = edit = delete = _never
 
-    def shown_fields(self, columns: Sequence[str]) -> list[BaseField]:
+    def shown_fields(self, columns: Sequence[str]) -> list[Column]:
         """The columns that were chosen, in the list's own order; without a choice all but the hidden ones."""
         if columns:
             return [field for field in self.fields if field.name in columns]
         return [field for field in self.fields if field.name not in self.hidden]
 
-    async def cells(self, request: Request, row: Any, fields: Sequence[BaseField]) -> dict[str, Any]:
+    def plain(self, row: Any, fields: Sequence[Column]) -> dict[str, Any]:
         """One row as plain values."""
         found: dict[str, Any] = {}
         for field in fields:
             value = getattr(row, field.name)
-            found[field.name] = None if value in (None, "") else await field.serialize_value(request, value)
+            found[field.name] = None if value in (None, "") else field.plain(value)
         return found
+
+    def written(
+        self, rows: Iterable[Any], fields: Sequence[Column], names: Sequence[str], word: Any
+    ) -> Iterator[str]:
+        """The rows as HTML; `names` are the columns' in the viewer's language, which a phone shows in each cell."""
+        heads = [f'<td data-label="{escape(name)}">' for name in names]
+        for row in rows:
+            cells = []
+            for field, head in zip(fields, heads, strict=True):
+                value = getattr(row, field.name)
+                shown = NOTHING if value in (None, "") else field.cell(field.plain(value), row, word)
+                cells.append(f"{head}{shown}</td>")
+            yield Markup(f"<tr>{''.join(cells)}</tr>")  # noqa: S704 - each cell escapes what it shows
 
 
 def _installation() -> LinkColumn:
@@ -90,7 +107,7 @@ class WebhookList(ConsoleList):
         _installation(),
         TextColumn("topic"),
         StateColumn("state"),
-        TextColumn("reason"),
+        ReasonColumn("reason"),
         LinkColumn("order_id", address=_order),
         TextColumn("source"),
         MomentColumn("processed_at"),
@@ -113,7 +130,7 @@ class EventList(ConsoleList):
         LinkColumn("order_id", address=_order),
         TextColumn("name"),
         StateColumn("state"),
-        TextColumn("reason"),
+        ReasonColumn("reason"),
         NumberColumn("value"),
         TextColumn("currency"),
         WordsColumn("match_keys"),
@@ -148,7 +165,7 @@ class AttemptList(ConsoleList):
         StateColumn("result"),
         NumberColumn("code"),
         TextColumn("message"),
-        TextColumn("reason"),
+        ReasonColumn("reason"),
         NumberColumn("event_count"),
         NumberColumn("duration_ms"),
         NumberColumn("http_status"),
@@ -171,7 +188,7 @@ class RefusedList(ConsoleList):
         MomentColumn("received_at"),
         TextColumn("installation_id"),
         NumberColumn("status"),
-        TextColumn("reason"),
+        ReasonColumn("reason"),
         TextColumn("topic"),
         NumberColumn("size"),
     )

@@ -1,28 +1,34 @@
 """The first page, and one installation: charts from rollups, troubles on top."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
-from connector.operations.rollups import Overview, overview
-from connector.operations.trouble import Health, health_of_all
+from connector.operations.rollups import EVERYBODY, Overview, overview, totals
+from connector.operations.trouble import MOST_HELD, Health, health_of_all
 from connector.pages.charts import Series, bar_chart, line_chart
 from connector.pages.translating import Translator
-from connector.storage.installations import all_installations, find_installation
+from connector.storage.installations import InstallationRecord, find_installation
 from connector.storage.journeys import open_things
 
-__all__ = ["OverviewPages"]
+__all__ = ["Dashboard", "OverviewPages", "read_dashboard"]
 
-_SPANS: Mapping[str, timedelta] = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-_BARS = 42  # more hours than this are joined into longer spans, so that a phone still shows bars
+# Name, length, and the hours that one bar stands for: so few bars that a phone still shows them.
+_SPANS: Mapping[str, tuple[timedelta, int]] = {
+    "24h": (timedelta(hours=24), 1),
+    "7d": (timedelta(days=7), 4),
+    "30d": (timedelta(days=30), 24),
+}
+_TROUBLE_SPAN = timedelta(hours=24)
+_SHOWN = 200  # installations on a page; a filter leads to the others
 _MATCH_KEYS = ("email", "phone", "external_id", "ttclid", "ttp", "ip", "user_agent")
-_NOTHING = Overview((), {}, {})
 
 
 class OverviewPages:
@@ -41,47 +47,78 @@ class OverviewPages:
         return await self._show(request, request.path_params["id"])
 
     async def list(self, request: Request) -> Response:
-        """Every installation as a table."""
+        """Every installation as a table, those with trouble first."""
         now: datetime = self._services.storage.now()
-        healths, _ = await self._services.read(lambda c: _read(c, now - _SPANS["24h"], now, None))
-        return self._pages.show(request, "installations.html", healths=healths, now=now)
+        text = request.query_params.get("q", "").strip()[:100]
+        healths = [one for one in await self._services.read(lambda c: _healths(c, now, None)) if _fits(one, text)]
+        return self._pages.show(
+            request,
+            "installations.html",
+            healths=healths[:_SHOWN],
+            found=len(healths),
+            text=text,
+            now=now,
+            most_held=MOST_HELD,
+        )
 
     async def _show(self, request: Request, installation_id: str | None) -> Response:
         now: datetime = self._services.storage.now()
         span = request.query_params.get("span", "24h")
         span = span if span in _SPANS else "24h"
-        since = now - _SPANS[span]
-        found = (
-            await self._services.read(lambda c: find_installation(c, installation_id)) if installation_id else None
-        )
-        if installation_id and found is None:
+        read = await self._services.read(lambda connection: read_dashboard(connection, now, span, installation_id))
+        if read is None:
             return self._pages.fault(request, 404, "no_installation")
-        healths, counts = await self._services.read(lambda c: _read(c, since, now, installation_id))
-        mine = counts.get(installation_id or "", _NOTHING)
-        things = await self._services.read(lambda c: open_things(c, installation_id)) if installation_id else None
         return self._pages.show(
             request,
             "overview.html",
-            installation=found,
-            healths=healths,
-            things=things,
-            counts=mine,
-            charts=charts_of(mine, self._pages.translator(request)),
-            coverage=coverage_of(mine.total),
+            installation=read.installation,
+            healths=read.healths,
+            things=read.things,
+            counts=read.counts,
+            charts=charts_of(read.counts, self._pages.translator(request)),
+            coverage=coverage_of(read.counts.total),
             span=span,
             spans=tuple(_SPANS),
             now=now,
+            most_held=MOST_HELD,
         )
 
 
-def _read(
-    connection: Connection, since: datetime, now: datetime, installation_id: str | None
-) -> tuple[list[Health], dict[str, Overview]]:
-    counts = overview(connection, since, now + timedelta(hours=1), installation_id)
-    installations = all_installations(connection)
-    if installation_id is not None:
-        installations = [one for one in installations if one.id == installation_id]
-    return health_of_all(connection, installations, counts, now), counts
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What a dashboard shows."""
+
+    installation: InstallationRecord | None
+    healths: Sequence[Health]
+    counts: Overview
+    things: tuple[Sequence[Row[Any]], Sequence[Row[Any]]] | None
+
+
+def read_dashboard(connection: Connection, now: datetime, span: str, installation_id: str | None) -> Dashboard | None:
+    """Everything that a dashboard shows, in one transaction; None when there is no such installation."""
+    installation = find_installation(connection, installation_id) if installation_id else None
+    if installation_id and installation is None:
+        return None
+    length, hours = _SPANS[span]
+    counts = overview(connection, now - length, now + timedelta(hours=1), installation_id or EVERYBODY, hours)
+    things = open_things(connection, installation_id) if installation_id else None
+    return Dashboard(installation, _healths(connection, now, installation_id), counts, things)
+
+
+def _healths(connection: Connection, now: datetime, installation_id: str | None) -> Sequence[Health]:
+    until = now + timedelta(hours=1)
+    if installation_id is None:
+        counts: Mapping[str, Mapping[str, int]] = totals(
+            connection, now - _TROUBLE_SPAN, until, ("accepted", "rejected")
+        )
+    else:
+        counts = {installation_id: overview(connection, now - _TROUBLE_SPAN, until, installation_id, 25).total}
+    return health_of_all(connection, counts, now, installation_id)
+
+
+def _fits(health: Health, text: str) -> bool:
+    one, wanted = health.installation, text.casefold()
+    return not wanted or any(wanted in part.casefold() for part in (one.id, one.store_name, one.store_url))
 
 
 def coverage_of(total: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -92,13 +129,13 @@ def coverage_of(total: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(key, round(100 * total.get(f"key_{key}", 0) / sendable)) for key in _MATCH_KEYS]
 
 
-def charts_of(found: Overview, t: Translator) -> Sequence[Any]:
-    """Arrivals and outcomes as bars, latency as lines."""
-    spans = _joined(found)
-    labels = [label for label, _ in spans]
+def charts_of(found: Overview, t: Translator) -> Iterator[tuple[str, Any, Sequence[Series], Sequence[str]]]:
+    """Arrivals and outcomes as bars, latency as lines; each is drawn when the page comes to it."""
+    by_hour = len(found.starts) > 1 and found.starts[1] - found.starts[0] <= timedelta(hours=1)
+    labels = [start.strftime("%H:%M" if by_hour else "%d.%m. %H h") for start in found.starts]
 
     def values(metric: str) -> list[float]:
-        return [float(counts.get(metric, 0)) for _, counts in spans]
+        return [float(number) for number in found.series(metric)]
 
     outcomes = [
         Series(t(f"console.metric.{name}"), values(name), f"chart-{style}")
@@ -106,25 +143,13 @@ def charts_of(found: Overview, t: Translator) -> Sequence[Any]:
     ]
     arrivals = [Series(t("console.metric.arrived"), values("arrived"), "chart-main")]
     latency = [
-        Series(name, [float(Overview((), {}, counts).latency(share) or 0) for _, counts in spans], f"chart-{style}")
+        Series(name, [float(seconds) for seconds in found.latencies(share)], f"chart-{style}")
         for name, share, style in (("p50", 0.5, "good"), ("p95", 0.95, "warn"))
     ]
-    return (
-        (t("console.chart.arrivals"), bar_chart(t("console.chart.arrivals"), labels, arrivals), arrivals, labels),
-        (t("console.chart.outcomes"), bar_chart(t("console.chart.outcomes"), labels, outcomes), outcomes, labels),
-        (t("console.chart.latency"), line_chart(t("console.chart.latency"), labels, latency), latency, labels),
-    )
-
-
-def _joined(found: Overview) -> list[tuple[str, Mapping[str, int]]]:
-    hours = list(found.hours)
-    step = max(1, -(-len(hours) // _BARS))
-    spans: list[tuple[str, Mapping[str, int]]] = []
-    for start in range(0, len(hours), step):
-        part = hours[start : start + step]
-        counts: dict[str, int] = {}
-        for hour in part:
-            for metric, count in found.by_hour.get(hour, {}).items():
-                counts[metric] = counts.get(metric, 0) + count
-        spans.append((part[0].strftime("%H:%M" if step == 1 else "%d.%m. %H h"), counts))
-    return spans
+    for name, draw, series in (
+        ("arrivals", bar_chart, arrivals),
+        ("outcomes", bar_chart, outcomes),
+        ("latency", line_chart, latency),
+    ):
+        title = t(f"console.chart.{name}")
+        yield title, draw(title, labels, series), series, labels

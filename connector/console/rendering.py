@@ -1,12 +1,19 @@
-"""From a template's name to an answer of the console: language, viewer, permissions and form token filled in."""
+"""From a template's name to an answer of the console: language, viewer, permissions and form token filled in.
 
+Intake runs on the same event loop: a page is written in pieces of a millisecond, and between two of them whatever
+else has arrived is served.
+"""
+
+import asyncio
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from connector.console.admin import ConsoleAdmin
 from connector.console.permissions import Action, allows
@@ -14,11 +21,14 @@ from connector.console.redaction import masked_text
 from connector.console.services import ConsoleServices
 from connector.pages.translating import LANGUAGES, Translator
 from connector.storage.staff import StaffRecord
+from connector.tiktok.explanations import EXPLANATIONS
 
-__all__ = ["ConsolePages", "say"]
+__all__ = ["ConsolePages", "PageInPieces", "say"]
 
 _STATIC = Path(__file__).parent / "static"
 THEMES = ("auto", "light", "dark")
+_PIECE_SECONDS = 0.001
+Wording = Callable[[str, object], str]
 
 
 def _version() -> str:
@@ -34,6 +44,34 @@ def say(translate: Translator, text: str, values: Mapping[str, object] | None = 
     return found.format_map(values) if values else found
 
 
+class PageInPieces(HTMLResponse):
+    """A page that is written while it is answered, the event loop given back after each millisecond.
+
+    A thread would not help: it holds the interpreter for five milliseconds at a time.
+    """
+
+    def __init__(self, pieces: Iterator[str], status: int, headers: Mapping[str, str]) -> None:
+        super().__init__("", status, headers)
+        del self.headers["content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write the page, then answer. A fault in a template is a fault of the request, as ever."""
+        self.body = "".join(await self._written()).encode()
+        self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+    async def _written(self) -> list[str]:
+        written: list[str] = []
+        end = time.perf_counter() + _PIECE_SECONDS
+        for piece in self._pieces:
+            written.append(piece)
+            if time.perf_counter() > end:
+                await asyncio.sleep(0)
+                end = time.perf_counter() + _PIECE_SECONDS
+        return written
+
+
 class ConsolePages:
     """Renders the console's templates."""
 
@@ -46,6 +84,11 @@ class ConsolePages:
     def translator(self, request: Request) -> Translator:
         """Texts in this request's language."""
         return self._services.pages.translator(request)
+
+    def wording(self, request: Request) -> Wording:
+        """Words of the program (states, reasons) in this request's language."""
+        translate = self.translator(request)
+        return lambda group, name: _word(translate, group, name)
 
     def show(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """One page."""
@@ -62,7 +105,7 @@ class ConsolePages:
             "next_step": lambda finding: (
                 _told(translate, finding.reason, "next") or say(translate, finding.next_step, finding.values)
             ),
-            "word": lambda group, name: _word(translate, group, name),
+            "word": self.wording(request),
             "language": translate.language,
             "path": request.url.path,
             "query": request.url.query,
@@ -74,8 +117,8 @@ class ConsolePages:
             "flashed_messages": (),
             **values,
         }
-        text = self.admin.templates.env.get_template(template).render(context)
-        response = HTMLResponse(text, status, {"vary": "Accept-Language, Cookie"})
+        pieces = self.admin.templates.env.get_template(template).generate(context)
+        response = PageInPieces(pieces, status, {"vary": "Accept-Language, Cookie"})
         pages.guard.keep(request, response)
         if request.query_params.get("lang") in LANGUAGES:
             pages.language_cookie.write(response, translate.language)
@@ -95,6 +138,13 @@ def _told(translate: Translator, reason: str, part: str) -> str:
 
 
 def _word(translate: Translator, group: str, name: object) -> str:
-    """A word of the program (a state, a reason) in the viewer's language; itself when it has no translation."""
+    """A word of the program (a state, a reason) in the viewer's language; itself when it has no translation.
+
+    A reason of TikTok's is said as its explanation begins.
+    """
     key = f"console.{group}.{name}"
-    return translate(key) if translate.has(key) or Translator("en").has(key) else str(name)
+    if translate.has(key) or Translator("en").has(key):
+        return translate(key)
+    if group == "reason" and (known := EXPLANATIONS.get(str(name))):
+        return _told(translate, str(name), "cause") or say(translate, known.cause)
+    return str(name)

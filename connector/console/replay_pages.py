@@ -8,7 +8,7 @@ from connector.console.gate import safe_next, viewer_of
 from connector.console.list_requests import moment
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
-from connector.core.states import EventState
+from connector.core.states import EventState, WebhookState
 from connector.errors import UsageError
 from connector.operations.replay import (
     ReplaySelection,
@@ -16,12 +16,12 @@ from connector.operations.replay import (
     decide_held,
     find_job,
     last_jobs,
-    plan_replay,
+    look,
     replay_webhook,
     run_replay_steps,
     start_replay,
 )
-from connector.storage.installations import all_installations
+from connector.storage.journeys import store_names
 
 __all__ = ["ReplayPages", "read_selection"]
 
@@ -44,17 +44,18 @@ class ReplayPages:
     async def new(self, request: Request) -> Response:
         """The filter, and the dry run once an installation is chosen. Changes nothing."""
         selection = read_selection(request.query_params)
-        installations = await self._services.read(all_installations)
+        stores = await self._services.read(store_names)
         plan = None
         if selection.installation_id:
-            plan = await self._services.run(lambda: plan_replay(self._services.storage, selection, _PLANNED))
+            plan = await self._services.run(lambda: look(self._services.storage, selection, _PLANNED))
         return self._pages.show(
             request,
             "replay_new.html",
             selection=selection,
             plan=plan,
-            installations=installations,
-            states=tuple(EventState),
+            stores=stores,
+            event_states=tuple(EventState),
+            webhook_states=tuple(WebhookState),
         )
 
     async def start(self, request: Request) -> Response:
@@ -64,7 +65,7 @@ class ReplayPages:
         reason, actor, storage = form.get("reason"), viewer_of(request).email, self._services.storage
 
         def begin() -> int:
-            plan = plan_replay(storage, selection, _PLANNED)
+            plan = look(storage, selection, _PLANNED)
             job_id = start_replay(storage, selection, actor=actor, reason=reason, total=plan.total)
             if plan.total <= _AT_ONCE:
                 run_replay_steps(storage)
@@ -113,14 +114,20 @@ class ReplayPages:
 
 def read_selection(params: QueryParams) -> ReplaySelection:
     """A selection from a form or an address. Raises UsageError for an id that is no number."""
+    state = params.get("state", "").strip()
+    # A state tells what is meant when nothing else does: events and webhooks have no state in common.
+    webhooks = params.get("of", "") == "webhooks" or (not params.get("of") and state in set(WebhookState))
     return ReplaySelection(
         installation_id=params.get("installation", "").strip()[:40],
-        event_row_id=_number(params.get("event", "")),
+        event_row_id=None if webhooks else _number(params.get("event", "")),
         webhook_id=_number(params.get("webhook", "")),
         since=moment(params.get("since", "").strip()),
         until=moment(params.get("until", "").strip()),
-        state=state if (state := params.get("state", "").strip()) in set(EventState) else "",
+        state=state if state in set(WebhookState if webhooks else EventState) else "",
         order_id=params.get("order_id", "").strip()[:24],
+        webhooks=webhooks,
+        topic=params.get("topic", "").strip()[:100] if webhooks else "",
+        reason=params.get("why", "").strip()[:80] if webhooks else "",
     )
 
 

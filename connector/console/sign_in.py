@@ -1,10 +1,8 @@
 """Signing in with e-mail and password: throttled per address and per account, one answer for every failure."""
 
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -16,25 +14,24 @@ from connector.console.staff import check_password
 from connector.core.identity import normal_email
 from connector.pages.forms import FormRefused
 from connector.storage.audit import audit_in
-from connector.storage.encryption import subject_digest
 from connector.storage.opening import Storage
 from connector.storage.staff import StaffRecord, change_staff
+from connector.storage.staff_attempts import AttemptLimit, may_try
 
 __all__ = ["SignIn", "note_sign_in"]
 
 # Many people may share an address; one account is guessed at from many addresses.
-_PER_ADDRESS = RateLimitItemPerMinute(20, 5)
-_PER_ACCOUNT = RateLimitItemPerMinute(8, 5)
+_PER_ADDRESS = AttemptLimit("address", 20, timedelta(minutes=5))
+_PER_ACCOUNT = AttemptLimit("account", 8, timedelta(minutes=5))
 
 
 class SignIn:
-    """The sign-in page and what becomes of its form. Attempts are counted in this process."""
+    """The sign-in page and what becomes of its form."""
 
     def __init__(self, services: ConsoleServices, pages: ConsolePages, *, single_sign_on: bool) -> None:
         self._services = services
         self._pages = pages
         self._single_sign_on = single_sign_on
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def show(self, request: Request) -> Response:
         """The empty form."""
@@ -47,7 +44,7 @@ class SignIn:
         except FormRefused as error:
             return self._form(request, error.status, "form_refused")
         email = form.get("email")[:254]
-        if not self._may_try(request, email):
+        if not await self._may_try(request, email):
             return self._form(request, 429, "too_many")
         # The password is taken untrimmed: a space may be part of it.
         password = next((value for name, value in form.values if name == "password"), "")
@@ -59,10 +56,9 @@ class SignIn:
         await start_session(self._services, request, staff, response)
         return response
 
-    def _may_try(self, request: Request, email: str) -> bool:
-        account = subject_digest(self._services.storage.hash_key, "sign-in", normal_email(email) or "").hex()
-        by_address = self._limiter.hit(_PER_ADDRESS, "address", _network(request))
-        return self._limiter.hit(_PER_ACCOUNT, "account", account) and by_address
+    async def _may_try(self, request: Request, email: str) -> bool:
+        attempts = ((_PER_ADDRESS, _network(request)), (_PER_ACCOUNT, normal_email(email) or ""))
+        return await self._services.run(lambda: may_try(self._services.storage, attempts))
 
     def _form(self, request: Request, status: int, fault: str, email: str = "") -> Response:
         return self._pages.show(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -23,7 +23,7 @@ from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
 from connector.core.row_ids import id_at
 from connector.logs import log
-from connector.storage.installations import all_installations
+from connector.storage.journeys import store_names
 from connector.storage.staff import find_session
 from connector.storage.tables import DeliveryAttempt, Event, Webhook
 
@@ -32,6 +32,7 @@ __all__ = ["Tail", "TailFilter", "TailPages"]
 _EVERY = 0.5
 _QUEUE = 1000  # entries that wait for one viewer
 _MOST_PER_LOOK = 2000
+_MOST_COUNTED = 20_000  # of what a look passes over
 _MOST_VIEWERS = 40
 _SESSION_CHECK = 30.0
 # How far back a look goes, in milliseconds; an attempt's id is made before its call.
@@ -108,6 +109,7 @@ class Tail:
         self._viewers: set[_Viewer] = set()
         self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, set[int]] = {}
+        self._newest: dict[str, int] = {}
 
     @property
     def viewers(self) -> int:
@@ -132,27 +134,37 @@ class Tail:
     async def _run(self) -> None:
         while self._viewers:
             try:
-                entries = await self._services.read(self._look)
+                entries, passed_over = await self._services.read(self._look)
             except Exception as error:
                 log.warning("tail_failed", error=type(error).__name__)
-                entries = []
+                entries, passed_over = [], 0
             if entries:
                 for viewer in tuple(self._viewers):
+                    viewer.dropped += passed_over
                     viewer.offer(entries)
             await asyncio.sleep(_EVERY)
 
-    def _look(self, connection: Connection) -> list[dict[str, Any]]:
+    def _look(self, connection: Connection) -> tuple[list[dict[str, Any]], int]:
+        """What is new, and how many more were new than one look takes: those are announced, never silent."""
         found: list[dict[str, Any]] = []
+        passed_over = 0
         for kind, (table, columns) in _SOURCES.items():
-            first = kind not in self._seen
             start = id_at(self._clock_ms() - _BACK[kind])
             statement = select(*columns).where(table.c.id > start).order_by(table.c.id.desc()).limit(_MOST_PER_LOOK)
             rows = connection.execute(statement).all()
-            seen = self._seen.get(kind, set())
+            seen = self._seen.get(kind)
             self._seen[kind] = {row.id for row in rows}
-            if not first:
+            if seen is not None:
                 found += [_entry(kind, row) for row in rows if row.id not in seen]
-        return sorted(found, key=lambda entry: (str(entry["at"]), int(entry["id"])))
+                if len(rows) == _MOST_PER_LOOK:
+                    passed_over += _count(connection, table, max(self._newest[kind], start), rows[-1].id)
+            self._newest[kind] = max(rows[0].id if rows else 0, self._newest.get(kind, 0))
+        return sorted(found, key=lambda entry: (str(entry["at"]), int(entry["id"]))), passed_over
+
+
+def _count(connection: Connection, table: Any, after: int, before: int) -> int:
+    between = select(table.c.id).where(table.c.id > after, table.c.id < before).limit(_MOST_COUNTED).subquery()
+    return int(connection.execute(select(func.count()).select_from(between)).scalar_one())
 
 
 def _entry(kind: str, row: Any) -> dict[str, Any]:
@@ -185,8 +197,8 @@ class TailPages:
 
     async def show(self, request: Request) -> Response:
         """The page; a script fills it."""
-        installations = await self._services.read(all_installations)
-        return self._pages.show(request, "tail.html", installations=installations, wanted=_wanted(request))
+        stores = await self._services.read(store_names)
+        return self._pages.show(request, "tail.html", stores=stores, wanted=_wanted(request))
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: one message per half second at most, a JSON object with `entries` and `dropped`."""

@@ -17,6 +17,9 @@ _RESERVED = frozenset(
     "Registration StartCheckout ViewConsultationPage ViewDownloadPage ViewForm".split()
 )
 
+# A host as webhooks name their store: lower case, without `www.` and port.
+Host = Annotated[str, Field(pattern=r"^[^\s,/A-Z]{1,200}$")]
+
 
 class ConsentPolicy(StrEnum):
     """What unknown consent means."""
@@ -68,6 +71,8 @@ class InstallationSettings(BaseModel):
     test_event_code: str | None = None
     test_event_code_expires_at: AwareDatetime | None = None
     filter_other_addresses: bool = False  # the store's copies elsewhere (staging) send nothing
+    copy_addresses: tuple[Host, ...] = ()  # hosts that the owner called a copy of the store
+    own_addresses: tuple[Host, ...] = ()  # hosts that the owner called the same shop; they outweigh the two above
     views_direct: bool = False  # busy stores: views straight from the browser to /collect
 
     @field_validator("paid_statuses")
@@ -84,6 +89,12 @@ class InstallationSettings(BaseModel):
             if name in _RESERVED:
                 raise ValueError(f"{name} is a name that TikTok reserves")
         return value
+
+    def leaves_out(self, host: str) -> bool:
+        """Whether events from this other address of the store are not for TikTok."""
+        if host in self.own_addresses:
+            return False
+        return self.filter_other_addresses or host in self.copy_addresses
 
     def live_test_event_code(self, now: datetime) -> str | None:
         """The test event code while it has not expired; afterwards events are real again."""

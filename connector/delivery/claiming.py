@@ -3,7 +3,8 @@
 Consent and age are judged at the last moment before a call. What may not leave is settled at once.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,7 +30,7 @@ from connector.storage.deliveries import (
 from connector.storage.installations import open_credentials
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
-from connector.storage.queue import Claimed, event_queue
+from connector.storage.queue import Claimed, ClockWatch, event_queue
 
 __all__ = ["Claim", "Claiming", "Unreadable"]
 
@@ -74,17 +75,27 @@ class Claiming:
         self._cursors = dict.fromkeys(Lane, "")
         self._blocked: frozenset[str] = frozenset()
         self._blocked_at: datetime | None = None
+        self._clock = ClockWatch()
 
     def forget_blocked(self) -> None:
         """Look anew for paused installations the next time."""
         self._blocked_at = None
 
-    def take(self, room: int, waiting: frozenset[str]) -> list[Claim | Unreadable]:
-        """Up to `room` claims, none of the installations in `waiting`."""
+    def take(
+        self, room: int, waiting: frozenset[str], most_each: int, busy: Mapping[str, int]
+    ) -> list[Claim | Unreadable]:
+        """Up to `room` claims, none of the installations in `waiting`.
+
+        Of one installation at most `most_each`, together with the claims that are being sent (`busy`).
+        """
         now = self._storage.now()
+        if (by := self._clock.set_back_by(now)) is not None:
+            log.warning("clock_set_back", seconds=int(by.total_seconds()))
+            with self._storage.database.write() as connection:
+                event_queue.set_back(connection, now, by)
         taken: list[Claim | Unreadable] = []
         empty: set[tuple[Lane, str]] = set()
-        for lane, installation_id in self._choices(room, now, waiting):
+        for lane, installation_id in self._choices(room, now, waiting, Counter(busy), most_each):
             if (lane, installation_id) in empty:
                 continue
             try:
@@ -100,9 +111,12 @@ class Claiming:
                 empty.add((lane, installation_id))
         return taken
 
-    def _choices(self, room: int, now: datetime, waiting: frozenset[str]) -> list[tuple[Lane, str]]:
+    def _choices(
+        self, room: int, now: datetime, waiting: frozenset[str], taken: "Counter[str]", most_each: int
+    ) -> list[tuple[Lane, str]]:
+        full = frozenset(name for name, count in taken.items() if count >= most_each)
         with self._storage.database.read() as connection:
-            excluded = self._not_now(connection, now) | waiting
+            excluded = self._not_now(connection, now) | waiting | full
             due = {
                 lane: event_queue.installations_due(connection, lane, now, self._cursors[lane], excluded)
                 for lane in Lane
@@ -112,6 +126,7 @@ class Claiming:
         while len(choices) < room and passed < len(_TURNS):
             lane = _TURNS[self._turn % len(_TURNS)]
             self._turn += 1
+            due[lane] = [name for name in due[lane] if taken[name] < most_each]
             if not due[lane]:
                 passed += 1
                 continue
@@ -119,6 +134,7 @@ class Claiming:
             installation_id = due[lane].pop(0)
             due[lane].append(installation_id)  # comes again when the others had their turn
             self._cursors[lane] = installation_id
+            taken[installation_id] += 1
             choices.append((lane, installation_id))
         return choices
 

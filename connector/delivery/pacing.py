@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 __all__ = ["BREAKER_FAILURES", "Pacing"]
 
 BREAKER_FAILURES = 5
+_SET_BACK = timedelta(minutes=1)  # smaller steps are waited for
 
 
 class Pacing:
@@ -20,6 +21,7 @@ class Pacing:
         self._next_probe: datetime | None = None
         self._all_until: datetime | None = None
         self._until: dict[str, datetime] = {}
+        self._seen: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -28,6 +30,7 @@ class Pacing:
 
     def room(self, wanted: int, now: datetime) -> int:
         """How many of `wanted` calls may begin now."""
+        self._forget_other_times(now)
         if self._all_until is not None and now < self._all_until:
             return 0
         if not self.is_open:
@@ -35,6 +38,13 @@ class Pacing:
         if self._next_probe is not None and now < self._next_probe:
             return 0
         return min(wanted, 1)
+
+    def _forget_other_times(self, now: datetime) -> None:
+        """The clock was set back: what waits until a time of before would wait for hours."""
+        if self._seen is not None and now < self._seen - _SET_BACK:
+            self._all_until = self._next_probe = None
+            self._until.clear()
+        self._seen = now
 
     def began(self, now: datetime) -> None:
         """A call begins; while the breaker is open it is the probe of this interval."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random as _random
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = ["DeliveryOptions", "DeliveryWorker"]
 
 _T = TypeVar("_T")
 _UNREADABLE_WAIT = 12  # retry bases until an installation with unreadable credentials is looked at again
+_FREE_PLACES = 2  # that one installation never takes: however long its calls last, another's order leaves at once
 _GATHER_SECONDS = 0.05  # after a wake-up: events that are committed together leave together
 
 
@@ -69,7 +71,7 @@ class DeliveryWorker:
             in_thread=self._in_thread,
             traces=traces,
         )
-        self._running: set[asyncio.Task[int]] = set()
+        self._running: dict[asyncio.Task[int], str] = {}  # with the installation of each
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.looked_at: datetime | None = None  # when it last looked for work without an error
@@ -115,8 +117,8 @@ class DeliveryWorker:
             return False
         for claim in claims:
             task = asyncio.create_task(self._send(claim))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running[task] = claim.installation_id
+            task.add_done_callback(self._running.pop)
         return any(claim.full for claim in claims) or len(self._running) >= self._options.concurrency
 
     async def _take(self) -> list[Claim]:
@@ -124,7 +126,9 @@ class DeliveryWorker:
         room = self._pacing.room(self._options.concurrency - len(self._running), now)
         if room <= 0:
             return []
-        taken = await self._in_thread(self._claiming.take, room, self._pacing.waiting(now))
+        most = max(self._options.concurrency - _FREE_PLACES, 1)
+        busy = Counter(self._running.values())
+        taken = await self._in_thread(self._claiming.take, room, self._pacing.waiting(now), most, busy)
         self.looked_at = now
         for each in taken:
             if isinstance(each, Unreadable):
@@ -148,7 +152,7 @@ class DeliveryWorker:
         waking = asyncio.create_task(self._woken.wait())
         reasons: set[asyncio.Task[Any]] = {stopping, waking}
         if more:
-            reasons |= self._running
+            reasons |= self._running.keys()
         await asyncio.wait(reasons, timeout=self._options.interval, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
         if self._woken.is_set() and not stopping.done():
@@ -166,7 +170,7 @@ class DeliveryWorker:
 
     async def _end(self, *helpers: asyncio.Task[Any]) -> None:
         if self._running:
-            await asyncio.wait(self._running, timeout=self._options.shutdown_seconds)
+            await asyncio.wait(self._running.keys(), timeout=self._options.shutdown_seconds)
         for task in (*self._running, *helpers):
             task.cancel()
         await asyncio.gather(*self._running, *helpers, return_exceptions=True)

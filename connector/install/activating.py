@@ -44,7 +44,7 @@ def activate(services: Services, attempt: Attempt, access: Access, status: Syste
             _insert(services, connection, attempt, status)
         _write_keys(services, connection, installation_id, access)
         remember_store(connection, installation_id, access, status, services.now())
-        resolve_notices(connection, installation_id, ("store_keys_lost",), services.now())
+        resolve_notices(connection, installation_id, ("store_keys_lost", "store_access_lost"), services.now())
     log.info("installation_active", installation_id=installation_id, renewed=renewed)
     return renewed
 

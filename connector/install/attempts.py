@@ -26,13 +26,16 @@ __all__ = [
     "latest_attempt",
     "open_keys",
     "open_link_secret",
+    "read_again",
     "seal_keys",
     "start_attempt",
     "state_reader",
+    "waiting_attempts",
 ]
 
 LIFETIME = timedelta(hours=1)
 _KEPT_FOR = timedelta(days=2)
+_MOST_WAITING = 100
 _table = InstallAttempt.__table__  # type: ignore[attr-defined]
 
 
@@ -116,11 +119,28 @@ def latest_attempt(services: Services, browser: str | None) -> Attempt | None:
         return _attempt(connection.execute(statement.order_by(_table.c.created_at.desc()).limit(1)).first())
 
 
+def read_again(services: Services, attempt: Attempt) -> Attempt:
+    """The same attempt as it stands now: one that renews an installation gets that one's id."""
+    statement = select(_table).where(_table.c.state_hash == attempt.state_hash)
+    with services.storage.database.read() as connection:
+        return _attempt(connection.execute(statement).first()) or attempt
+
+
 def attempt_of_installation(services: Services, installation_id: str) -> Attempt | None:
     """The attempt that will be called so."""
     with services.storage.database.read() as connection:
         statement = select(_table).where(_table.c.installation_id == installation_id)
         return _attempt(connection.execute(statement.order_by(_table.c.created_at.desc()).limit(1)).first())
+
+
+def waiting_attempts(services: Services, since: datetime) -> list[Attempt]:
+    """Both the store's keys and the right browser have come, before then, and nobody has finished them."""
+    c = _table.c
+    ripe = (c.approved_at <= since) & (c.returned_at <= since)
+    live = (c.status == "started", c.expires_at > services.now(), c["keys"].is_not(None), ripe)
+    statement = select(_table).where(*live).order_by(c.returned_at).limit(_MOST_WAITING)
+    with services.storage.database.read() as connection:
+        return [found for row in connection.execute(statement) if (found := _attempt(row)) is not None]
 
 
 def change_attempt(

@@ -217,7 +217,9 @@ _CONFLICTS: Mapping[str, re.Pattern[bytes]] = {
 }
 _PIXEL_LIBRARY = re.compile(rb"analytics\.tiktok\.com/i18n/pixel|ttq\.load\(", re.IGNORECASE)
 _PIXEL_CODE = re.compile(rb"ttq\.load\(\s*['\"]([A-Z0-9]{10,40})['\"]|[?&]sdkid=([A-Z0-9]{10,40})")
-_TAG_MANAGER = re.compile(rb"googletagmanager\.com/gtm\.js|['\"](GTM-[A-Z0-9]{4,12})['\"]")
+_TAG_MANAGER = re.compile(
+    rb"googletagmanager\.com/gtm\.js(?:\?id=(GTM-[A-Z0-9]{4,12}))?|['\"](GTM-[A-Z0-9]{4,12})['\"]"
+)
 
 _CACHES: Mapping[str, Callable[[Reply], bool]] = {
     "Cloudflare": lambda page: page.headers.get("cf-cache-status", "").upper() in ("HIT", "MISS", "EXPIRED"),
@@ -236,7 +238,7 @@ def conflicts_in(html: bytes) -> list[str]:
         codes = {(one or other).decode() for one, other in _PIXEL_CODE.findall(html)}
         names.append("TikTok pixel " + ", ".join(sorted(codes)) if codes else "TikTok pixel")
     if manager := _TAG_MANAGER.search(html):
-        names.append(f"Google Tag Manager {(manager[1] or b'').decode()}".strip())
+        names.append(f"Google Tag Manager {(manager[1] or manager[2] or b'').decode()}".strip())
     return names
 
 

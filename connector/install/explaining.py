@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from connector.pages.translating import Translator
 from connector.tiktok.explanations import EXPLANATIONS, explain
 
-__all__ = ["Told", "told_notice", "told_reason", "told_state"]
+__all__ = ["Told", "told_missing", "told_notice", "told_reason", "told_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,13 @@ def told_notice(translate: Translator, kind: str, details: str) -> Told:
     if not translate.has(f"{key}.cause"):
         return Told(translate("notice.other.cause", kind=kind), translate("notice.other.next"))
     return Told(translate(f"{key}.cause", details=details), translate(f"{key}.next", details=details))
+
+
+def told_missing(translate: Translator, state: str, reason: str) -> str:
+    """Why TikTok has not accepted an order, in one sentence."""
+    if state == "rejected":
+        return told_reason(translate, reason).cause
+    return next(
+        (translate(key) for key in (f"gap.{state}_{reason}", f"gap.{state}") if translate.has(key)),
+        translate("gap.other", state=state),
+    )

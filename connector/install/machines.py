@@ -21,6 +21,7 @@ from connector.logs import log
 from connector.pages.forms import FormRefused, read_body, read_form
 from connector.pages.rendering import see_other
 from connector.pages.security import PageSecurity
+from connector.pages.translating import Translator, choose_language
 from connector.storage.installations import find_installation, open_credentials
 
 __all__ = ["machine_routes"]
@@ -32,10 +33,11 @@ _CALLS_PER_MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class SignedCall:
-    """A call of the plugin whose signature fits."""
+    """A call of the plugin whose signature fits; `translate` speaks the language of the person in wp-admin."""
 
     installation_id: str
     user_name: str
+    translate: Translator
 
 
 def machine_routes(site: Site) -> list[Route]:
@@ -82,7 +84,8 @@ def _signed(site: Site, act: Callable[[Services, SignedCall], Response]) -> Call
         signature = request.headers.get("x-pixel-connector-signature", "")
 
         def run() -> Response:
-            call = verify_plugin_call(site.services, stamp, signature, body)
+            language = request.headers.get("accept-language", "")
+            call = verify_plugin_call(site.services, stamp, signature, body, language)
             return _refusal(401, "signature_wrong") if call is None else act(site.services, call)
 
         return await to_thread.run_sync(run, limiter=site.threads)
@@ -90,9 +93,12 @@ def _signed(site: Site, act: Callable[[Services, SignedCall], Response]) -> Call
     return endpoint
 
 
-def verify_plugin_call(services: Services, stamp: str, signature: str, body: bytes) -> SignedCall | None:
+def verify_plugin_call(
+    services: Services, stamp: str, signature: str, body: bytes, language: str = ""
+) -> SignedCall | None:
     """The call when its signature is one of the installation's own and at most five minutes old.
 
+    Its `locale` (`de_DE`) chooses the language of the answer, else `language`, an Accept-Language header.
     HMAC-SHA256 with the link secret over the timestamp's digits and the raw body, in lower-case hex.
     """
     if (
@@ -111,8 +117,8 @@ def verify_plugin_call(services: Services, stamp: str, signature: str, body: byt
     for secret in _link_secrets(services, installation_id):
         expected = hmac.digest(secret.encode(), message, "sha256").hex()
         fits |= secrets.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
-    user = fields.get("user")
-    return SignedCall(installation_id, user if isinstance(user, str) else "") if fits else None
+    user, locale = (str(fields.get(name) or "")[:80] for name in ("user", "locale"))
+    return SignedCall(installation_id, user, Translator(choose_language(locale, None, language))) if fits else None
 
 
 def _link_secrets(services: Services, installation_id: str) -> list[str]:
@@ -129,19 +135,19 @@ def _confirm(services: Services, call: SignedCall) -> Response:
     with services.storage.database.read() as connection:
         installation = find_installation(connection, call.installation_id)
     if installation is not None and installation.state != "removed":
-        return JSONResponse({"status": "connected", "message": "This store is connected."})
+        return JSONResponse({"status": "connected", "message": call.translate("install.confirm.connected")})
     attempt = attempt_of_installation(services, call.installation_id)
     if attempt is None or not confirm_attempt(services, attempt):
-        return JSONResponse({"status": "over", "message": "This connection has ended. Start again."}, 410)
+        return JSONResponse({"status": "over", "message": call.translate("install.confirm.over")}, 410)
     log.info("install_confirmed", installation_id=call.installation_id)
-    return JSONResponse({"status": "confirmed", "message": "Confirmed. Go back to the page that waits."})
+    return JSONResponse({"status": "confirmed", "message": call.translate("install.confirm.confirmed")})
 
 
 def _link(services: Services, call: SignedCall) -> Response:
     with services.storage.database.read() as connection:
         installation = find_installation(connection, call.installation_id)
     if installation is None or installation.state == "removed":
-        return JSONResponse({"status": "unknown", "message": "This store is not connected."}, 404)
+        return JSONResponse({"status": "unknown", "message": call.translate("install.confirm.unknown")}, 404)
     return JSONResponse({"token": make_link(services, call.installation_id, call.user_name)}, 201)
 
 

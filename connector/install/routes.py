@@ -9,7 +9,8 @@ from connector.install.downloads import download_route
 from connector.install.machines import machine_routes
 from connector.install.owner import settings_views, store_views, tiktok_views
 from connector.install.owner.entrance import owner_page, owner_posted, sign_in, sign_out, take_sign_in
-from connector.install.owner.overview import overview
+from connector.install.owner.notices import answer_notice
+from connector.install.owner.overview import compare_now, overview
 from connector.install.services import Services
 from connector.install.site import Site, page, posted
 from connector.pages.rendering import style_route
@@ -42,6 +43,8 @@ def _owner_routes(site: Site) -> list[BaseRoute]:
         posted(site, "/owner/sign-in", take_sign_in),
         owner_posted(site, "/owner/sign-out", sign_out),
         owner_page(site, "/owner", overview),
+        owner_posted(site, "/owner/notices", answer_notice),
+        owner_posted(site, "/owner/compare", compare_now),
         owner_page(site, "/owner/tiktok", tiktok_views.tiktok),
         owner_posted(site, "/owner/tiktok/token", tiktok_views.paste),
         owner_page(site, "/owner/tiktok/authorise", tiktok_views.leave_for_tiktok),

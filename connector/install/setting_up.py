@@ -1,14 +1,12 @@
 """What is done at the store once an installation is active: webhooks, the plugin's connection, the script."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, update
 
-from connector.core.http_values import OutgoingRequest
 from connector.install.services import Services
-from connector.install.store_client import StoreClient, fetch
+from connector.install.store_client import StoreClient
 from connector.install.stores import open_store, remember_lost_keys, remember_plugin
 from connector.install.subscriptions import SubscriptionCheck, reconcile_subscriptions
 from connector.platforms.woocommerce.rest import StoreFault
@@ -25,7 +23,7 @@ from connector.platforms.woocommerce.store_api import (
 from connector.storage.installations import InstallationRecord, open_credentials
 from connector.storage.tables_install import ScriptTag
 
-__all__ = ["SetUp", "find_script", "pixel_script_url", "push_settings", "set_up_store"]
+__all__ = ["SetUp", "pixel_script_url", "push_settings", "register_script", "set_up_store"]
 
 _table = ScriptTag.__table__  # type: ignore[attr-defined]
 # What the plugin reads of our settings (STOREFRONT.md section 9).
@@ -67,7 +65,7 @@ def set_up_store(services: Services, installation: InstallationRecord) -> SetUp:
     present = None if isinstance(plugin, StoreFault) else plugin
     fault = _connect_plugin(services, installation, client) if present is not None else ""
     check = reconcile_subscriptions(services, installation, companion=present is not None)
-    has_script = present is not None and _register_script(services, installation, client)
+    has_script = present is not None and register_script(services, installation, client)
     _remember(services, installation, present, keys_work=True)
     return SetUp(check, present, has_script, fault or check.fault)
 
@@ -98,31 +96,18 @@ def _connect_plugin(services: Services, installation: InstallationRecord, client
     return answer.kind if isinstance(answer, StoreFault) else ""
 
 
-def _register_script(services: Services, installation: InstallationRecord, client: StoreClient) -> bool:
+def register_script(services: Services, installation: InstallationRecord, client: StoreClient) -> bool:
+    """Have the plugin print our script, once. What was seen of it on the storefront stays known."""
     src = pixel_script_url(services, installation.public_id)
     tag = client.ask(register_script_tag(src), read_script_tag)
     if not isinstance(tag, RemoteScriptTag):
         return False
     with services.storage.database.write() as connection:
-        connection.execute(delete(_table).where(_table.c.installation_id == installation.id))
-        values = {"installation_id": installation.id, "remote_id": tag.remote_id, "src": src}
-        connection.execute(insert(_table), values)
+        values = {"remote_id": tag.remote_id, "src": src}
+        known = update(_table).where(_table.c.installation_id == installation.id).values(values)
+        if connection.execute(known).rowcount == 0:
+            connection.execute(insert(_table), {"installation_id": installation.id, **values})
     return True
-
-
-def find_script(services: Services, installation: InstallationRecord) -> bool:
-    """Whether the storefront's front page carries our script, plugin or snippet; remembered with its time."""
-    src, now = pixel_script_url(services, installation.public_id), services.now()
-    page = fetch(services, OutgoingRequest("GET", installation.store_url + "/", {"Accept": "text/html"}))
-    found = not isinstance(page, StoreFault) and re.search(re.escape(src).encode(), page.body) is not None
-    changes = {"checked_at": now, **({"seen_at": now} if found else {})}
-    mine = _table.c.installation_id == installation.id
-    with services.storage.database.write() as connection:
-        if connection.execute(select(_table.c.src).where(mine)).first() is None:
-            values = {"installation_id": installation.id, "remote_id": 0, "src": src}
-            connection.execute(insert(_table), values)
-        connection.execute(update(_table).where(mine).values(**changes))
-    return found
 
 
 def _remember(

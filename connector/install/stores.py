@@ -30,6 +30,14 @@ class KnownStore:
     plugin: dict[str, Any] | None
     checked_at: datetime | None
 
+    @property
+    def suggests_direct_views(self) -> bool:
+        """Whether the plugin finds the shop so busy or so cached that views had better go past the store's queue."""
+        plugin = self.plugin or {}
+        beacons = plugin.get("beacons")
+        is_busy = isinstance(beacons, dict) and bool(beacons.get("suggest_views_direct"))
+        return is_busy or bool(plugin.get("page_cache"))
+
 
 def open_store(services: Services, installation: InstallationRecord) -> StoreClient | None:
     """A client with the store's keys; None when there are none (added by command, uninstalled, burned)."""

@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.install.approving import Progress, Returned, Stage, advance, take_return
-from connector.install.attempts import Attempt, start_attempt
+from connector.install.attempts import Attempt, read_again, start_attempt
 from connector.install.owner.sessions import begin_session
 from connector.install.passwords import MINIMUM_LENGTH, has_password, set_password
 from connector.install.preflight import Preflight, preflight
@@ -21,6 +22,7 @@ from connector.storage.installations import find_installation
 __all__ = ["ask_address", "landing", "look_at_store", "password", "progress", "returned", "take_password"]
 
 _LOOKS_PER_MINUTE = 12
+_MAY_CHOOSE_FOR = timedelta(days=1)  # as long as the cookie that tells the browser
 # Stages that end the way, each with its HTTP status.
 _ENDS: Mapping[Stage, int] = {
     Stage.REFUSED: 200,
@@ -99,6 +101,8 @@ def progress(site: Site, request: Request, form: Form) -> Response:
     if attempt is None:
         return _end(site, request, Progress(Stage.EXPIRED))
     at = advance(site.services, attempt)
+    if at.stage is Stage.RENEWED and _entitled(site, request) is not None:
+        return _set_up(site, attempt)
     if at.stage in _ENDS:
         return _end(site, request, at, attempt)
     if at.stage is Stage.ACTIVE:
@@ -111,8 +115,9 @@ def progress(site: Site, request: Request, form: Form) -> Response:
 
 
 def _set_up(site: Site, attempt: Attempt) -> Response:
+    installation_id = read_again(site.services, attempt).installation_id
     with site.services.storage.database.read() as connection:
-        installation = find_installation(connection, attempt.installation_id)
+        installation = find_installation(connection, installation_id)
     if installation is not None:
         set_up_store(site.services, installation)
     return see_other("/install/password")
@@ -149,10 +154,22 @@ def take_password(site: Site, request: Request, form: Form) -> Response:
 
 
 def _entitled(site: Site, request: Request) -> Attempt | None:
-    """This browser's own fresh installation that has no password yet; a renewed one was somebody's already."""
+    """This browser's own installation that has no password yet, for a day: its tab may have been closed early.
+
+    One that it renewed counts only while it is as empty as a new one.
+    """
     attempt = site.attempt(request)
-    if attempt is None or attempt.status != "active" or attempt.reason == "renewed":
+    if attempt is None or attempt.status != "active":
         return None
-    if attempt.is_over(site.services.now()) or has_password(site.services, attempt.installation_id):
+    if site.services.now() >= attempt.created_at + _MAY_CHOOSE_FOR:
         return None
-    return attempt
+    if has_password(site.services, attempt.installation_id):
+        return None
+    return attempt if attempt.reason != "renewed" or _is_empty(site, attempt) else None
+
+
+def _is_empty(site: Site, attempt: Attempt) -> bool:
+    """Whether nobody has come further than this browser: no pixel was ever connected."""
+    with site.services.storage.database.read() as connection:
+        installation = find_installation(connection, attempt.installation_id)
+    return installation is not None and not installation.pixel_code

@@ -222,6 +222,8 @@ class Journal:
     def _drain_if_due(self) -> None:
         if not self._drain_more and time.monotonic() < self._drain_at:
             return
+        # Nothing may come by the spool for weeks; once it failed it is asked whether it is well again.
+        self.spool_ok = self.spool_ok or self._spool.takes()
         try:
             drained = self._drain.part()
             self._drain_more = drained is not None

@@ -23,7 +23,7 @@ from connector.storage.among import PerDatabase
 from connector.storage.known import Subjects, load_known, lock_orders
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
-from connector.storage.queue import Claimed, NewWork, event_queue, webhook_queue
+from connector.storage.queue import Claimed, ClockWatch, NewWork, event_queue, webhook_queue
 from connector.storage.snapshot import InstallationSnapshot
 from connector.storage.tables import Webhook
 from connector.storage.written import write
@@ -73,6 +73,7 @@ class Processor:
         self._lease = timedelta(seconds=lease_seconds)
         self._after_commit = after_commit
         self._cursor = ""
+        self._clock = ClockWatch()
 
     def run_once(self, limit: int = _GROUP) -> int:
         """Process one group. Returns how many webhooks were taken; 0 when nothing is due."""
@@ -97,6 +98,8 @@ class Processor:
 
     def _claim_turns(self, connection: Connection, limit: int, token: int) -> list[Claimed]:
         now, claimed = self._storage.now(), list[Claimed]()
+        if (by := self._clock.set_back_by(now)) is not None:
+            webhook_queue.set_back(connection, now, by)
         # Nothing can be mapped for a store that has no pixel yet: its orders wait for the owner to connect TikTok.
         unconnected = frozenset(one.id for one in self._installations.all().values() if not one.pixel_code)
         for lane in Lane:

@@ -47,7 +47,13 @@ class ReadWebhook:
     @property
     def left_out(self) -> bool:
         """Whether the owner wants nothing from that other address: then it changes nothing of the store's own."""
-        return self.elsewhere and self.stored.installation.settings.filter_other_addresses
+        return self.elsewhere and self.stored.installation.settings.leaves_out(self.stored.source_host)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the owner has yet to say what that other address is."""
+        known = self.stored.installation.settings.own_addresses
+        return self.elsewhere and not self.left_out and self.stored.source_host not in known
 
 
 def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
@@ -61,7 +67,7 @@ def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
         return ReadWebhook(stored, None, None, error.reason)
     mapped = map_event(event, mapping_context(installation, stored.received_at))
     elsewhere = is_other_address(stored.source_host, installation.store_url)
-    if elsewhere and installation.settings.filter_other_addresses:
+    if elsewhere and installation.settings.leaves_out(stored.source_host):
         return ReadWebhook(stored, event, left_out(mapped, stored.source_host), elsewhere=True)
     digest = order_digest(installation.id, event) if isinstance(event, Order) else None
     visitor = _visitor_id(event, mapped)

@@ -19,12 +19,11 @@ from connector.core.http_values import OutgoingRequest
 from connector.core.identity import normal_email
 from connector.errors import ConnectorError, SendFailed, UsageError
 from connector.logs import log
-from connector.operations.rollups import overview
+from connector.operations.rollups import totals
 from connector.operations.trouble import Health, health_of_all
 from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.audit import audit_in
-from connector.storage.installations import all_installations
 from connector.storage.opening import Storage
 from connector.storage.sealed import alert_place
 from connector.storage.tables_console import AlertRule
@@ -137,9 +136,8 @@ async def evaluate_alerts(storage: Storage, settings: Settings, outbound: Outbou
         rules = [row for row in all_rules(connection) if row.enabled]
         if not rules:
             return 0
-        installations = all_installations(connection)
-        counts = overview(connection, now - _RATE_WINDOW, now)
-        healths = health_of_all(connection, installations, counts, now)
+        counts = totals(connection, now - _RATE_WINDOW, now, ("accepted", "rejected"))
+        healths = health_of_all(connection, counts, now)
     told = 0
     for rule in rules:
         told += await _evaluate(storage, settings, outbound, rule, healths, now)

@@ -8,6 +8,7 @@ from sqlalchemy import Row, func, select
 from connector.errors import StoreRefused, UsageError
 from connector.logs import log
 from connector.operations.reconcile import new_run, run_reconcile
+from connector.operations.side_by_side import side_by_side
 from connector.operations.store_orders import Calls, StoreOrders, store_access
 from connector.storage.installations import all_installations, find_installation
 from connector.storage.notices import raise_notice
@@ -78,24 +79,39 @@ def watch_receivers(storage: Storage) -> int:
 
 
 def run_waiting(storage: Storage, calls: Calls, sleep: Callable[[float], None], go_on: Callable[[], bool]) -> int:
-    """Do the runs that were asked for, one store after another. Returns how many were begun."""
-    begun = 0
+    """Do the runs that were asked for: stores side by side, those of one store one after another.
+
+    Returns how many were begun.
+    """
     with storage.database.read() as connection:
         waiting = waiting_runs(connection)
+    by_store: dict[str, list[Row[tuple[object, ...]]]] = {}
     for run in waiting:
-        if not go_on():
-            break
-        try:
-            _run(storage, calls, run, sleep, go_on)
-        except (StoreRefused, UsageError) as error:
-            kind = error.kind if isinstance(error, StoreRefused) else "gone"
-            log.warning("reconcile_failed", installation_id=run.installation_id, fault=kind)
-            _note_fault(storage, run, kind)
-        except Exception as error:  # one store's trouble never stands before the next one's run
-            log.error("reconcile_failed", installation_id=run.installation_id, fault=type(error).__name__)
-            _note_fault(storage, run, f"fault:{type(error).__name__}")
-        begun += 1
-    return begun
+        by_store.setdefault(run.installation_id, []).append(run)
+
+    def one_store(runs: list[Row[tuple[object, ...]]]) -> int:
+        return sum(_run_guarded(storage, calls, run, sleep, go_on) for run in runs if go_on())
+
+    return sum(begun or 0 for begun in side_by_side(by_store.values(), one_store, go_on))
+
+
+def _run_guarded(
+    storage: Storage,
+    calls: Calls,
+    run: Row[tuple[object, ...]],
+    sleep: Callable[[float], None],
+    go_on: Callable[[], bool],
+) -> int:
+    try:
+        _run(storage, calls, run, sleep, go_on)
+    except (StoreRefused, UsageError) as error:
+        kind = error.kind if isinstance(error, StoreRefused) else "gone"
+        log.warning("reconcile_failed", installation_id=run.installation_id, fault=kind)
+        _note_fault(storage, run, kind)
+    except Exception as error:  # one store's trouble never stands before the next one's run
+        log.error("reconcile_failed", installation_id=run.installation_id, fault=type(error).__name__)
+        _note_fault(storage, run, f"fault:{type(error).__name__}")
+    return 1
 
 
 def _run(
@@ -114,9 +130,7 @@ def _run(
     report = run_reconcile(storage, record, orders, run.since, run.id, until=until, go_on=go_on)
     if report.fetched:
         log.info("orders_fetched", installation_id=record.id, orders=report.fetched, reason=run.reason)
-        _tell(
-            storage, record.id, "orders_fetched", f"{report.fetched} changes of orders never arrived and were fetched"
-        )
+        _tell(storage, record.id, "orders_fetched", str(report.fetched))
 
 
 def _note_fault(storage: Storage, run: Row[tuple[object, ...]], kind: str) -> None:

@@ -126,6 +126,9 @@ _SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "test_event_code": _test_code,
     "test_event_code_expires_at": _time,
     "views_direct": _flag,
+    "filter_other_addresses": _flag,
+    "copy_addresses": _words,
+    "own_addresses": _words,
 }
 
 ALLOWED_KEYS = tuple(sorted({*_COLUMNS, *_SETTINGS, *InstallationSettings.model_fields}))

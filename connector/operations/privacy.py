@@ -17,7 +17,13 @@ from connector.core.store_events import CustomerCreated, CustomEvent, Order, Sto
 from connector.errors import UnreadablePayload, UsageError
 from connector.operations.history import attempts_of, events_of_webhook
 from connector.operations.installations import ACTOR, require_installation
-from connector.operations.waiting_person import ERASED, GONE, waiting_with_email, withdraw_waiting
+from connector.operations.waiting_person import (
+    ERASED,
+    GONE,
+    unreadable_with_email,
+    waiting_with_email,
+    withdraw_waiting,
+)
 from connector.platforms import PLATFORMS
 from connector.platforms.base import ReadContext, VerifiedWebhook
 from connector.storage.audit import audit_in
@@ -76,6 +82,7 @@ def find_person(storage: Storage, connection: Connection, record: InstallationRe
     waiting = [(row, event) for row, event in waiting if _email_of(event) in (None, wanted)]
     webhooks = _webhooks_by_id(connection, find_webhooks(connection, [found], _ALL))
     webhooks |= {row.id: row for row, _ in waiting}
+    webhooks |= {row.id: row for row in unreadable_with_email(connection, record.id, wanted)}
     orders = {row.order_id for row in webhooks.values() if row.order_id}
     for row in _webhooks_of_orders(connection, record.id, orders):
         if row.id not in webhooks and _email_of(_read(record, row)) in (None, wanted):

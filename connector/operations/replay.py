@@ -17,6 +17,7 @@ from connector.core.states import EventState, Lane, WebhookState
 from connector.errors import UsageError
 from connector.operations.replay_rules import GOES, verdict_of
 from connector.operations.replay_selection import (
+    PLAN_LIMIT,
     STEP,
     ReplayPlan,
     ReplaySelection,
@@ -25,6 +26,7 @@ from connector.operations.replay_selection import (
     selected_installation,
     todays_payloads,
 )
+from connector.operations.replay_webhooks import plan_webhooks, read_anew, selected_webhooks
 from connector.storage.audit import audit_in
 from connector.storage.opening import Storage
 from connector.storage.tables import Event, EventWork, Webhook, WebhookWork
@@ -38,6 +40,7 @@ __all__ = [
     "decide_held",
     "find_job",
     "last_jobs",
+    "look",
     "plan_replay",
     "replay_webhook",
     "run_replay_steps",
@@ -199,8 +202,51 @@ def decide_held(storage: Storage, event_row_id: int, *, send: bool, actor: str, 
         )  # fmt: skip
 
 
+def look(storage: Storage, selection: ReplaySelection, limit: int = PLAN_LIMIT) -> ReplayPlan:
+    """The dry run over events, or over webhooks when the selection names those. Raises UsageError."""
+    plan = plan_webhooks if selection.webhooks else plan_replay
+    return plan(storage, selection, limit)
+
+
 def _step(storage: Storage, job: Row[Any]) -> None:
-    selection, now = ReplaySelection.from_json(job.selection), storage.now()
+    selection = ReplaySelection.from_json(job.selection)
+    (_webhook_step if selection.webhooks else _event_step)(storage, job, selection)
+
+
+def _webhook_step(storage: Storage, job: Row[Any], selection: ReplaySelection) -> None:
+    with storage.database.read() as connection:
+        selected_installation(connection, selection)
+        part = next(selected_webhooks(connection, selection, job.position))
+    with storage.database.write() as connection:
+        if not _still_runs(connection, job.id):
+            return
+        read = read_anew(connection, selection.installation_id, part.rows, storage.now())
+        _note_progress(connection, storage, job, part.passed, read, len(part.rows) - read, last=part.last)
+
+
+def _still_runs(connection: Connection, job_id: int) -> bool:
+    state = connection.execute(select(_job.c.state).where(_job.c.id == job_id).with_for_update()).scalar()
+    return state == "running"
+
+
+def _note_progress(
+    connection: Connection, storage: Storage, job: Row[Any], position: int, replayed: int, skipped: int, *, last: bool
+) -> None:
+    connection.execute(
+        update(_job)
+        .where(_job.c.id == job.id)
+        .values(
+            position=position,
+            replayed=_job.c.replayed + replayed,
+            skipped=_job.c.skipped + skipped,
+            state="done" if last else "running",
+            updated_at=storage.now(),
+        )
+    )
+
+
+def _event_step(storage: Storage, job: Row[Any], selection: ReplaySelection) -> None:
+    now = storage.now()
     with storage.database.read() as connection:
         installation = selected_installation(connection, selection)
         found: Sequence[Row[Any]] = []
@@ -208,22 +254,11 @@ def _step(storage: Storage, job: Row[Any]) -> None:
         going = [row for row in rows if verdict_of(row, now) in GOES]
         mapped = {row.id: new or row.payload for row, new in todays_payloads(connection, installation, going)}
     with storage.database.write() as connection:
-        running = connection.execute(select(_job.c.state).where(_job.c.id == job.id).with_for_update()).scalar()
-        if running != "running":
+        if not _still_runs(connection, job.id):
             return
         replayed = _send_again(connection, selection.installation_id, going, mapped, now)
-        last = len(rows) < STEP
-        connection.execute(
-            update(_job)
-            .where(_job.c.id == job.id)
-            .values(
-                position=rows[-1].id if rows else job.position,
-                replayed=_job.c.replayed + replayed,
-                skipped=_job.c.skipped + len(rows) - replayed,
-                state="done" if last else "running",
-                updated_at=now,
-            )
-        )
+        position = rows[-1].id if rows else job.position
+        _note_progress(connection, storage, job, position, replayed, len(rows) - replayed, last=len(rows) < STEP)
 
 
 def _send_again(

@@ -19,7 +19,7 @@ from connector.platforms.base import ReadContext, VerifiedWebhook
 from connector.storage.installations import InstallationRecord
 from connector.tiktok.payload import event_bytes, limited, validate
 
-__all__ = ["GOES", "ReplayVerdict", "changed_fields", "remapped", "verdict_of"]
+__all__ = ["GOES", "ReplayVerdict", "changed_fields", "mapped_today", "remapped", "verdict_of"]
 
 _PURCHASES = frozenset(PurchaseName)
 # Kept as they were decided: no person to be found in them any more, or nothing to send.
@@ -27,7 +27,7 @@ _FINAL = frozenset({EventState.WITHHELD, EventState.FILTERED, EventState.WITHDRA
 
 
 class ReplayVerdict(StrEnum):
-    """What a replay does with one event. The first two go, all others stay as they are."""
+    """What a replay does with one event (the first two go, all others stay as they are), or with one webhook."""
 
     SENDS = "sends"
     SENT_AGAIN = "sent_again"  # TikTok has it; within 48 hours it merges the copy by its event id
@@ -38,6 +38,13 @@ class ReplayVerdict(StrEnum):
     HELD = "held"  # decided one by one
     FINAL = "final"  # withheld, filtered or withdrawn
     NOT_KEPT = "not_kept"  # retention has removed what would be sent
+    # Of webhooks that are read anew:
+    MAKES_EVENT = "makes_event"  # an event that is not there yet
+    MAKES_LATE = "makes_late"  # the same, older than TikTok's window: held when the browser has probably sent it
+    MAKES_OLD = "makes_old"  # the same, too old to be sent
+    KNOWN = "known"  # its event is there: nothing is sent twice
+    MAKES_NOTHING = "makes_nothing"  # nothing comes of it by today's rules
+    NOT_LOOKED_AT = "not_looked_at"  # counted only
 
 
 GOES = frozenset({ReplayVerdict.SENDS, ReplayVerdict.SENT_AGAIN})
@@ -78,6 +85,17 @@ def remapped(
     """The payload that today's mapping makes for the event of that id. None when it makes none, another one, or
     one that TikTok would refuse; then the old payload stands. Limited data use stays as consent decided it.
     """
+    mapped = mapped_today(installation, topic, received_at, body)
+    if mapped is None or mapped.event.event_id != event_id or validate(mapped.event):
+        return None
+    payload = event_bytes(mapped.event)
+    return limited(payload) if _object(old).get("limited_data_use") else payload
+
+
+def mapped_today(
+    installation: InstallationRecord, topic: str, received_at: datetime, body: bytes
+) -> Conversion | None:
+    """What today's reading and mapping make of a body; None when no event comes of it."""
     context = ReadContext(installation.store_url, installation.settings.custom_events)
     try:
         event = PLATFORMS[installation.platform].read(VerifiedWebhook(topic, body, received_at), context)
@@ -93,10 +111,7 @@ def remapped(
             received_at,
         ),
     )
-    if not isinstance(mapped, Conversion) or mapped.event.event_id != event_id or validate(mapped.event):
-        return None
-    payload = event_bytes(mapped.event)
-    return limited(payload) if _object(old).get("limited_data_use") else payload
+    return mapped if isinstance(mapped, Conversion) else None
 
 
 def changed_fields(old: bytes, new: bytes) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from connector.core.row_ids import id_at
 from connector.errors import UsageError
 from connector.operations.replay_rules import GOES, ReplayVerdict, changed_fields, remapped, verdict_of
 from connector.storage.installations import InstallationRecord, find_installation
-from connector.storage.journeys import stored_body
+from connector.storage.journeys import events_of_webhook, find_webhook, stored_body
 from connector.storage.opening import Storage
 from connector.storage.tables import Event, Webhook
 
 __all__ = [
+    "PLAN_LIMIT",
     "STEP",
     "ReplayPlan",
     "ReplaySelection",
@@ -41,7 +42,10 @@ _JUDGED = [
 
 @dataclass(frozen=True, slots=True)
 class ReplaySelection:
-    """Which events of one installation: one by its row id, those of one webhook, or by time, state and order."""
+    """Which events of one installation: one by its row id, those of one webhook, or by time, state and order.
+
+    With `webhooks` it names stored webhooks instead, to be read anew; `topic` and `reason` are theirs.
+    """
 
     installation_id: str
     event_row_id: int | None = None
@@ -50,10 +54,13 @@ class ReplaySelection:
     until: datetime | None = None
     state: str = ""
     order_id: str = ""
+    webhooks: bool = False
+    topic: str = ""
+    reason: str = ""
 
     def as_json(self) -> str:
         """For the job's row; empty conditions left out."""
-        values = {name: value for name, value in asdict(self).items() if value not in (None, "")}
+        values = {name: value for name, value in asdict(self).items() if value not in (None, "", False)}
         return json.dumps(values, default=lambda moment: moment.isoformat())
 
     @staticmethod
@@ -78,16 +85,17 @@ class ReplayPlan:
     changed_events: int = 0
     changed: dict[str, int] = field(default_factory=dict)
     complete: bool = True
+    going: frozenset[ReplayVerdict] = GOES
 
     @property
     def total(self) -> int:
-        """All events that the selection names."""
+        """All that the selection names."""
         return sum(self.verdicts.values())
 
     @property
     def goes(self) -> int:
-        """How many would be sent."""
-        return sum(count for verdict, count in self.verdicts.items() if verdict in GOES)
+        """How many would be sent, or read anew."""
+        return sum(count for verdict, count in self.verdicts.items() if verdict in self.going)
 
 
 def plan_replay(storage: Storage, selection: ReplaySelection, limit: int = PLAN_LIMIT) -> ReplayPlan:
@@ -124,7 +132,7 @@ def selected_events(
     connection: Connection, selection: ReplaySelection, after: int = 0
 ) -> Iterator[Sequence[Row[Any]]]:
     """The selected events by id, `STEP` at a time."""
-    conditions = _conditions(selection)
+    conditions = _conditions(connection, selection)
     while True:
         statement = select(*_JUDGED).where(*conditions, _event.c.id > after).order_by(_event.c.id).limit(STEP)
         rows = connection.execute(statement).all()
@@ -135,13 +143,14 @@ def selected_events(
         after = rows[-1].id
 
 
-def _conditions(selection: ReplaySelection) -> list[Any]:
+def _conditions(connection: Connection, selection: ReplaySelection) -> list[Any]:
     c = _event.c
     found: list[Any] = [c.installation_id == selection.installation_id]
     if selection.event_row_id is not None:
         found.append(c.id == selection.event_row_id)
     if selection.webhook_id is not None:
-        found.append(c.webhook_id == selection.webhook_id)
+        webhook = find_webhook(connection, selection.webhook_id)
+        found.append(c.id.in_([row.id for row in events_of_webhook(connection, webhook)] if webhook else []))
     if selection.since is not None:
         found.append(c.id >= id_at(int(selection.since.timestamp() * 1000)))
     if selection.until is not None:

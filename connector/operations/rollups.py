@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, func, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.installation_settings import PurchaseName
@@ -20,16 +20,18 @@ from connector.storage.opening import Storage
 from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event, Webhook
 from connector.storage.tables_console import RollupCursor, RollupHour
 
-__all__ = ["LATENCY_BOUNDS", "Overview", "overview", "percentile", "run_rollup_step"]
+__all__ = ["EVERYBODY", "LATENCY_BOUNDS", "Overview", "overview", "percentile", "run_rollup_step", "totals"]
 
 LAG = timedelta(seconds=20)  # the longest a row's commit may follow the making of its id, spooled ones apart
 # An attempt is written when its answer is in, under an id from before the call.
 ATTEMPT_LAG = timedelta(seconds=60)
 STEP = 2000
+EVERYBODY = ""  # instead of an installation: all of them together
 # Seconds from the order to TikTok's acceptance; a count per bucket gives p50 and p95 to a bucket's width.
 LATENCY_BOUNDS: tuple[int, ...] = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600, 48 * 3600)
 _PURCHASES = frozenset(PurchaseName)
 _HOUR = timedelta(hours=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]
@@ -43,15 +45,19 @@ _Key = tuple[datetime, str, str]  # hour, installation, metric
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Counts per hour and metric, and per metric in all, of one installation or of all."""
+    """Counts per part of a time, and in all, of one installation or of all together."""
 
-    hours: Sequence[datetime]
-    by_hour: Mapping[datetime, Mapping[str, int]]
+    starts: Sequence[datetime]
+    by_part: Sequence[Mapping[str, int]]
     total: Mapping[str, int]
 
     def series(self, metric: str) -> list[int]:
-        """One number per hour."""
-        return [self.by_hour.get(hour, {}).get(metric, 0) for hour in self.hours]
+        """One number per part."""
+        return [counts.get(metric, 0) for counts in self.by_part]
+
+    def latencies(self, share: float) -> list[int]:
+        """Per part the seconds within which that share was accepted; 0 without any."""
+        return [percentile(counts, share) or 0 for counts in self.by_part]
 
     def latency(self, share: float) -> int | None:
         """Seconds within which that share of accepted purchases was accepted; None without any."""
@@ -68,20 +74,37 @@ def run_rollup_step(storage: Storage, lag: timedelta = LAG, attempt_lag: timedel
 
 
 def overview(
-    connection: Connection, since: datetime, until: datetime, installation_id: str | None = None
-) -> dict[str, Overview]:
-    """By installation id, and under the empty id all together. Reads rollups only."""
+    connection: Connection, since: datetime, until: datetime, installation_id: str = EVERYBODY, hours: int = 1
+) -> Overview:
+    """What was counted from the hour of `since` on, in parts of so many hours. Reads rollups only, and adds them up
+    in the database: a month has thousands of them."""
+    c, first, part = _rollup.c, _hour(since), _HOUR * hours
+    number = _part_number(connection, first, part)
+    statement = (
+        select(number, c.metric, func.sum(c["count"]))
+        .where(c.installation_id == installation_id, c.hour >= first, c.hour < until)
+        .group_by(number, c.metric)
+    )
+    parts = [Counter[str]() for _ in range(-(-(until - first) // part))]
+    for at, metric, count in connection.execute(statement):
+        parts[int(at)][metric] += int(count)
+    return Overview([first + part * number for number in range(len(parts))], parts, _sum(parts))
+
+
+def totals(
+    connection: Connection, since: datetime, until: datetime, metrics: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Of every installation the sums of some metrics."""
     c = _rollup.c
-    statement = select(_rollup).where(c.hour >= since, c.hour < until)
-    if installation_id is not None:
-        statement = statement.where(c.installation_id == installation_id)
-    first = since.replace(minute=0, second=0, microsecond=0)
-    hours = [first + _HOUR * number for number in range(int((until - first) / _HOUR) + 1)]
-    counts: dict[str, dict[datetime, Counter[str]]] = {"": {}}
-    for row in connection.execute(statement):
-        for owner in ("", row.installation_id):
-            counts.setdefault(owner, {}).setdefault(row.hour, Counter())[row.metric] += row._mapping["count"]
-    return {owner: Overview(hours, found, _sum(found.values())) for owner, found in counts.items()}
+    statement = (
+        select(c.installation_id, c.metric, func.sum(c["count"]))
+        .where(c.hour >= _hour(since), c.hour < until, c.metric.in_(metrics), c.installation_id != EVERYBODY)
+        .group_by(c.installation_id, c.metric)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for installation_id, metric, count in connection.execute(statement):
+        found.setdefault(installation_id, {})[metric] = int(count)
+    return found
 
 
 def percentile(counts: Mapping[str, int], share: float) -> int | None:
@@ -95,6 +118,13 @@ def percentile(counts: Mapping[str, int], share: float) -> int | None:
         if seen >= wanted:
             return LATENCY_BOUNDS[min(number, len(LATENCY_BOUNDS) - 1)]
     return LATENCY_BOUNDS[-1]
+
+
+def _part_number(connection: Connection, first: datetime, part: timedelta) -> ColumnElement[Any]:
+    hour = _rollup.c.hour
+    if connection.dialect.name == "sqlite":  # times are whole microseconds there
+        return (type_coerce(hour, BigInteger) - type_coerce(first, hour.type)) // (part // _MICROSECOND)
+    return func.floor(func.extract("epoch", hour - first) / part.total_seconds())
 
 
 def _sum(counters: Iterable[Counter[str]]) -> Counter[str]:
@@ -138,10 +168,18 @@ def _add(connection: Connection, dialect: Any, counts: Counter[_Key]) -> None:
     )
     rows = [
         {"hour": hour, "installation_id": installation_id, "metric": metric, "count": count}
-        for (hour, installation_id, metric), count in sorted(counts.items())
+        for (hour, installation_id, metric), count in sorted(_with_everybody(counts).items())
     ]
     if rows:
         connection.execute(added, rows)
+
+
+def _with_everybody(counts: Counter[_Key]) -> Counter[_Key]:
+    """The sums over all installations are kept too: a dashboard must not cost more with every store."""
+    found = Counter(counts)
+    for (hour, _, metric), count in counts.items():
+        found[hour, EVERYBODY, metric] += count
+    return found
 
 
 def _hour(moment: datetime) -> datetime:

@@ -77,7 +77,7 @@ class Schedule:
         started, ran = self._started(), []
         for task in self._tasks:
             now, last = self._storage.now(), started.get(task.name)
-            if last is not None and now < last + task.every:
+            if last is not None and last <= now < last + task.every:  # later than now: the clock was set back
                 continue
             if self._stop.is_set() or not self.lead():
                 break
@@ -88,7 +88,7 @@ class Schedule:
     def lead(self) -> bool:
         """Take or keep the lease; asks the database only when a third of it has passed."""
         now = self._storage.now()
-        if self._renew_at is not None and now < self._renew_at:
+        if self._renew_at is not None and self._renew_at - LEASE / 3 <= now < self._renew_at:
             return True
         self._renew_at = now + LEASE / 3 if self._take(now) else None
         return self._renew_at is not None
@@ -107,7 +107,10 @@ class Schedule:
         statement = statement.on_conflict_do_update(
             index_elements=[_table.c.name],
             set_={"holder": statement.excluded.holder, "lease_until": statement.excluded.lease_until},
-            where=(_table.c.holder == self._holder) | (_table.c.lease_until <= now),
+            # Nobody leases for twice a lease: that one was taken before the clock was set back.
+            where=(_table.c.holder == self._holder)
+            | (_table.c.lease_until <= now)
+            | (_table.c.lease_until > now + 2 * LEASE),
         ).returning(_table.c.holder)
         with self._storage.database.write() as connection:
             return connection.execute(statement).scalar() == self._holder

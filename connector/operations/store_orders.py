@@ -72,6 +72,7 @@ class StoreOrders:
     calls: Calls
     now: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
+    timeout_seconds: float = _TIMEOUT_SECONDS
 
     def __post_init__(self) -> None:
         self._size = 0
@@ -110,6 +111,8 @@ class StoreOrders:
         for seconds in _WAITS:
             if isinstance(found, OrdersPage) or found.kind not in _PASSING or found.code == "too_large":
                 break
+            if found.code == "timeout" and seconds != _WAITS[0]:
+                break  # who says nothing for two minutes is asked again by the next run
             self.sleep(seconds)
             found = self._once(method, path, query)
         return found
@@ -118,7 +121,7 @@ class StoreOrders:
         moment = Moment(secrets.token_hex(16), int(self.now().timestamp()))
         request = rest_request(self.access, method, path, moment, query=query)
         try:
-            reply = self.calls(request, timeout_seconds=_TIMEOUT_SECONDS, guarded=True)
+            reply = self.calls(request, timeout_seconds=self.timeout_seconds, guarded=True)
         except AddressRefused:
             return StoreFault("address_refused", 0)
         except SendFailed as error:

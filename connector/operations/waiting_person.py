@@ -15,7 +15,7 @@ from connector.storage.known import order_digest
 from connector.storage.queue import webhook_queue
 from connector.storage.tables import OrderLedger, Webhook, WebhookWork
 
-__all__ = ["ERASED", "GONE", "waiting_with_email", "withdraw_waiting"]
+__all__ = ["ERASED", "GONE", "unreadable_with_email", "waiting_with_email", "withdraw_waiting"]
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _work = WebhookWork.__table__  # type: ignore[attr-defined]
@@ -28,14 +28,30 @@ GONE = 0
 
 def waiting_with_email(connection: Connection, installation_id: str, email: str) -> Iterator[Row[Any]]:
     """Waiting webhooks of the installation whose body names that address (normal form) somewhere."""
-    named = {email.encode(), json.dumps(email)[1:-1].encode(), json.dumps(email)[1:-1].replace("/", "\\/").encode()}
     last = 0
     while ids := _waiting_after(connection, installation_id, last):
         last = ids[-1]
-        for row in connection.execute(select(_webhook).where(_webhook.c.id.in_(ids))).all():
-            body = (stored_body(row.body, row.body_encoding) or b"").lower()
-            if any(text in body for text in named):
-                yield row
+        rows = connection.execute(select(_webhook).where(_webhook.c.id.in_(ids))).all()
+        yield from (row for row in rows if _names(row, email))
+
+
+def unreadable_with_email(connection: Connection, installation_id: str, email: str) -> Iterator[Row[Any]]:
+    """Webhooks that nobody could read: no search term tells of them, and a later replay may understand them."""
+    c = _webhook.c
+    unreadable = (c.installation_id == installation_id, c.state == WebhookState.UNREADABLE)
+    last = 0
+    while rows := connection.execute(
+        select(_webhook).where(*unreadable, c.body_encoding != "expired", c.id > last).order_by(c.id).limit(_PART)
+    ).all():
+        last = rows[-1].id
+        yield from (row for row in rows if _names(row, email))
+
+
+def _names(row: Row[Any], email: str) -> bool:
+    """Whether the address stands in the body, in any of the ways that JSON may write it."""
+    escaped = json.dumps(email)[1:-1]
+    body = (stored_body(row.body, row.body_encoding) or b"").lower()
+    return any(text.encode() in body for text in (email, escaped, escaped.replace("/", "\\/")))
 
 
 def _waiting_after(connection: Connection, installation_id: str, last: int) -> Sequence[int]:

@@ -18,6 +18,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from connector import failpoints
 from connector.storage.engine import Database
+from connector.storage.patient import PatientConnection, connect_patiently
 
 __all__ = ["Arrival", "ArrivalWriter", "DatabaseBusy", "digest_of", "values_at_fault"]
 
@@ -41,6 +42,7 @@ _SQLITE_ROWS = {
     _SQLITE_WORK: "(?, ?, ?, ?, 0, 0)",
 }
 _DIGEST = text("SELECT digest FROM webhook WHERE id = :id")
+_POSTGRES_DIGEST = "SELECT digest FROM webhook WHERE id = %s"
 # What a driver says when the values are at fault. A missing partition is an IntegrityError too, but can be mended.
 _VALUES_AT_FAULT = (
     sqlite3.IntegrityError,
@@ -105,37 +107,40 @@ class ArrivalWriter:
     def __init__(self, database: Database, patience_seconds: float = 2.5) -> None:
         self._database = database
         self._patience = patience_seconds
-        self._holder: PoolProxiedConnection | None = None
+        self._holder: PoolProxiedConnection | None = None  # SQLite
+        self._server: PatientConnection | None = None  # PostgreSQL
 
     def write(self, arrivals: Sequence[Arrival]) -> list[int | None]:
         """Commit them all, each with its dedup key and its work. Gives per arrival None, or 0 when it repeats
         one that is known. Raises whatever the database raises; then nothing is written.
         """
         try:
-            holder = self._holder = self._holder or self._connected()
-            if self._database.is_sqlite:
-                return self._write_alone(holder.driver_connection, arrivals)
-            return _write_routed(holder.driver_connection, arrivals)
+            if not self._database.is_sqlite:
+                return _write_routed(self._connected(), arrivals)
+            holder = self._holder = self._holder or self._opened()
+            return self._write_alone(holder.driver_connection, arrivals)
         except Exception:
             self._forget()
             raise
 
     def stored_digest(self, row_id: int) -> bytes | None:
         """The digest of the webhook with that id; a commit can succeed and its news be lost."""
-        with self._database.read() as connection:
-            found = connection.execute(_DIGEST, {"id": row_id}).scalar()
-            return None if found is None else bytes(found)
+        if self._database.is_sqlite:
+            with self._database.read() as connection:
+                found = connection.execute(_DIGEST, {"id": row_id}).scalar()
+        else:
+            row = self._connected().execute(_POSTGRES_DIGEST, (row_id,)).fetchone()
+            found = row and row[0]
+        return None if found is None else bytes(found)
 
-    def _connected(self) -> PoolProxiedConnection:
+    def _connected(self) -> PatientConnection:
+        self._server = self._server or connect_patiently(self._database, self._patience)
+        return self._server
+
+    def _opened(self) -> PoolProxiedConnection:
         holder = self._database.engine.raw_connection()
         connection: Any = holder.driver_connection
-        milliseconds = int(self._patience * 1000)
-        if self._database.is_sqlite:
-            connection.execute(f"PRAGMA busy_timeout={milliseconds}")
-        else:
-            connection.execute(f"SET lock_timeout = {milliseconds}")
-            connection.execute(f"SET statement_timeout = {milliseconds * 2}")
-            connection.commit()
+        connection.execute(f"PRAGMA busy_timeout={int(self._patience * 1000)}")
         return holder
 
     def _write_alone(self, connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
@@ -149,9 +154,11 @@ class ArrivalWriter:
 
     def _forget(self) -> None:
         """A connection that failed may be broken: the next group gets a new one."""
-        holder, self._holder = self._holder, None
+        holder, server, self._holder, self._server = self._holder, self._server, None, None
         if holder is not None:
             holder.invalidate()
+        if server is not None:
+            server.close()
 
     def close(self) -> None:
         """Give the connection back."""
@@ -183,7 +190,6 @@ def _write_postgres(connection: Any, arrivals: Sequence[Arrival]) -> list[int | 
     with connection.transaction():
         repeats = _postgres_rows(connection, arrivals)
         failpoints.reach("after_insert")
-    connection.commit()
     return repeats
 
 

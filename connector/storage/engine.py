@@ -1,5 +1,7 @@
 """The database as two kinds of transaction: many may read, one writes. Same words for both databases."""
 
+import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +109,7 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
+        _refuse_read_only(connection, path)
         connection.isolation_level = None  # transactions are begun by the listener below
         sqlite_pragmas(connection)
 
@@ -116,3 +119,16 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _refuse_read_only(connection: Any, path: str | None) -> None:
+    """What is opened while the file may not be written stays read-only, and so does all that is opened beside it, for
+    they share the log's index. So there is no such connection; once the file may be written again, the next is good.
+    """
+    files = [path, f"{path}-wal", f"{path}-shm"] if path and path != ":memory:" else []
+    for name in files:
+        if Path(name).exists() and not os.access(name, os.W_OK):
+            connection.close()
+            raise sqlite3.OperationalError(
+                "the database may not be written: look at the owner and modes of its files"
+            )

@@ -59,8 +59,14 @@ class InstallationRecord:
 
 def _record(row: Row[Any]) -> InstallationRecord:
     values = dict(row._mapping)
-    values["settings"] = InstallationSettings.model_validate(json.loads(values["settings"]))
+    values["settings"] = _settings(values["settings"])
     return InstallationRecord(**values)
+
+
+def _settings(text: str) -> InstallationSettings:
+    """What a newer version of the program wrote beside them is left out: versions run side by side in an upgrade."""
+    known = InstallationSettings.model_fields
+    return InstallationSettings.model_validate({k: v for k, v in json.loads(text).items() if k in known})
 
 
 def insert_installation(connection: Connection, record: InstallationRecord) -> None:

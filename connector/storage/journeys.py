@@ -1,12 +1,14 @@
 """Everything that the database holds of one order or of one webhook, in a handful of indexed queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import zstandard
 from sqlalchemy import Connection, Row, select
 
+from connector.core.row_ids import id_at
 from connector.storage.installations import InstallationRecord, find_installation
 from connector.storage.tables import (
     AttemptEvent,
@@ -14,6 +16,7 @@ from connector.storage.tables import (
     DeliveryAttempt,
     Event,
     EventWork,
+    Installation,
     Notice,
     Webhook,
     WebhookKey,
@@ -24,11 +27,12 @@ from connector.storage.tables_install import WebhookSubscription
 __all__ = [
     "OrderRows",
     "event_rows",
-    "events_of_webhooks",
+    "events_of_webhook",
     "find_event",
     "find_webhook",
     "open_things",
     "order_rows",
+    "store_names",
     "stored_body",
     "webhook_rows",
 ]
@@ -42,12 +46,15 @@ _consent = ConsentRecord.__table__  # type: ignore[attr-defined]
 _event_work = EventWork.__table__  # type: ignore[attr-defined]
 _webhook_work = WebhookWork.__table__  # type: ignore[attr-defined]
 _notice = Notice.__table__  # type: ignore[attr-defined]
+_installation = Installation.__table__  # type: ignore[attr-defined]
 _subscription = WebhookSubscription.__table__  # type: ignore[attr-defined]
 
 # An order has a handful of webhooks; a plugin that writes it a thousand times must not make the page slow.
 MOST_WEBHOOKS = 100
 _MOST_EVENTS = 50
 _MOST_ATTEMPTS = 200
+_SKEW = timedelta(seconds=2)  # clocks of several machines
+_LOOKED_AT = 3000  # of an installation's events, where its webhook's are looked for
 _LARGEST_BODY = 64 * 1024 * 1024
 
 
@@ -102,7 +109,7 @@ def webhook_rows(connection: Connection, webhook_id: int) -> OrderRows | None:
     installation = webhook and find_installation(connection, webhook.installation_id)
     if webhook is None or installation is None:
         return None
-    return _with_details(connection, installation, [webhook], events_of_webhooks(connection, [webhook.id]))
+    return _with_details(connection, installation, [webhook], events_of_webhook(connection, webhook))
 
 
 def event_rows(connection: Connection, row_id: int) -> OrderRows | None:
@@ -115,11 +122,39 @@ def event_rows(connection: Connection, row_id: int) -> OrderRows | None:
     return _with_details(connection, installation, [webhook] if webhook else [], [event])
 
 
-def events_of_webhooks(connection: Connection, webhook_ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """Events that these webhooks made, oldest first."""
-    return connection.execute(
-        select(_event).where(_event.c.webhook_id.in_(webhook_ids)).order_by(_event.c.id).limit(_MOST_EVENTS)
-    ).all()
+def events_of_webhook(connection: Connection, webhook: Row[Any]) -> Sequence[Row[Any]]:
+    """Events that this webhook made, oldest first. No index leads from one to the other: the hot table does
+    without. An order's are found by the order; others around the time of processing, since an id is a time."""
+    mine = (_event.c.installation_id == webhook.installation_id, _event.c.webhook_id == webhook.id)
+    if webhook.order_id:
+        by_order = select(_event).where(*mine, _event.c.order_id == webhook.order_id)
+        if found := connection.execute(by_order.order_by(_event.c.id).limit(_MOST_EVENTS)).all():
+            return found
+    for since in _when_made(webhook):
+        ids = _made_from(connection, webhook, since)
+        if ids:
+            return connection.execute(select(_event).where(_event.c.id.in_(ids)).order_by(_event.c.id)).all()
+    return []
+
+
+def _when_made(webhook: Row[Any]) -> Iterator[datetime]:
+    """Just before it was last processed; from its arrival on, when it was processed anew since."""
+    if webhook.processed_at is not None:
+        yield webhook.processed_at - _SKEW
+    yield webhook.received_at - _SKEW
+
+
+def _made_from(connection: Connection, webhook: Row[Any], since: datetime) -> list[int]:
+    """Among the installation's next few thousand events from that time."""
+    c = _event.c
+    near = (
+        select(c.id, c.webhook_id)
+        .where(c.installation_id == webhook.installation_id, c.id >= id_at(int(since.timestamp() * 1000)))
+        .order_by(c.id)
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    return list(connection.execute(select(near.c.id).where(near.c.webhook_id == webhook.id)).scalars())[:_MOST_EVENTS]
 
 
 def open_things(connection: Connection, installation_id: str) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
@@ -132,6 +167,13 @@ def open_things(connection: Connection, installation_id: str) -> tuple[Sequence[
             select(_subscription).where(subscription.installation_id == installation_id).order_by(subscription.topic)
         ).all(),
     )
+
+
+def store_names(connection: Connection, most: int = 300) -> Sequence[Row[Any]]:
+    """Id, name and address of installations, for the suggestions under a field."""
+    c = _installation.c
+    statement = select(c.id, c.store_name, c.store_url).where(c.state != "removed").order_by(c.created_at.desc())
+    return connection.execute(statement.limit(most)).all()
 
 
 def stored_body(body: bytes, encoding: str) -> bytes | None:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.storage.tables import Notice
 
-__all__ = ["open_notices", "raise_notice", "resolve_notices"]
+__all__ = ["keep_notice", "open_notices", "raise_notice", "resolve_notices"]
 
 _notice = Notice.__table__  # type: ignore[attr-defined]
 
@@ -47,6 +47,22 @@ def resolve_notices(connection: Connection, installation_id: str, kinds: Sequenc
     c = _notice.c
     same = (c.installation_id == installation_id, c.kind.in_(kinds), c.resolved_at.is_(None))
     connection.execute(update(_notice).where(*same).values(resolved_at=now))
+
+
+def keep_notice(
+    connection: Connection, *, row_id: int, installation_id: str, kind: str, details: str, now: datetime
+) -> None:
+    """For what is looked at again and again: told when it is new or has changed, not when its reader has seen it.
+
+    Without details it is over, and counts as new when it comes back.
+    """
+    same = (_notice.c.installation_id == installation_id, _notice.c.kind == kind)
+    if not details:
+        connection.execute(delete(_notice).where(*same))
+        return
+    known = connection.execute(select(_notice.c.details).where(*same)).scalar()
+    if known != details[:500]:
+        raise_notice(connection, row_id=row_id, installation_id=installation_id, kind=kind, details=details, now=now)
 
 
 def open_notices(connection: Connection, installation_id: str | None = None) -> list[Notice]:

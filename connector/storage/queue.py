@@ -7,7 +7,7 @@ a worker whose lease has passed on changes nothing and is told so. No transactio
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, text, update
@@ -18,10 +18,11 @@ from connector.storage.among import PerDatabase
 from connector.storage.bulk import BulkInsert
 from connector.storage.tables import EventWork, WebhookWork
 
-__all__ = ["Claimed", "NewWork", "WorkQueue", "event_queue", "webhook_queue"]
+__all__ = ["Claimed", "ClockWatch", "NewWork", "WorkQueue", "event_queue", "webhook_queue"]
 
 # How many installations one statement passes over: a bound on its time, not on what is found.
 _HOPS = 500
+_SET_BACK = timedelta(minutes=1)  # smaller steps are waited for
 _COLUMNS = ("id", "installation_id", "lane", "run_at", "lease_token", "tries")
 
 
@@ -43,6 +44,18 @@ class NewWork:
     installation_id: str
     run_at: datetime
     lane: Lane = Lane.FRESH
+
+
+class ClockWatch:
+    """Notices that the clock was set back, by comparing each look with the one before. One per worker."""
+
+    def __init__(self) -> None:
+        self._seen: datetime | None = None
+
+    def set_back_by(self, now: datetime) -> timedelta | None:
+        """By how much since the last look; None when it went on as clocks do, or nearly."""
+        seen, self._seen = self._seen, now
+        return seen - now if seen is not None and now < seen - _SET_BACK else None
 
 
 class WorkQueue:
@@ -150,6 +163,15 @@ class WorkQueue:
     def release(self, connection: Connection, token: int, ids: Sequence[int], now: datetime) -> set[int]:
         """Give work back at once, as if never taken; at shutdown."""
         return self._update(connection, ids, {"run_at": now, "lease_token": 0, "tries": self.rows.c.tries - 1}, token)
+
+    def set_back(self, connection: Connection, now: datetime, by: timedelta) -> None:
+        """The clock was set back by so much: what waits, or is leased, until a time of before waits as long as it
+        would have. Runs in a write transaction; passes over all that waits.
+        """
+        span = "run_at - :micros" if connection.dialect.name == "sqlite" else "run_at - :micros * interval '1 us'"
+        later = text(f"UPDATE {self.rows.name} SET run_at = {span} WHERE run_at > :now")  # noqa: S608 - a table of ours
+        values = {"micros": by // timedelta(microseconds=1), "now": now}
+        connection.execute(later.bindparams(bindparam("now", type_=self.rows.c.run_at.type)), values)
 
     def backlog(self, connection: Connection) -> int:
         """How many pieces wait, due or not."""

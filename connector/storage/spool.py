@@ -32,6 +32,7 @@ _SUFFIX = ".spool"
 _NEW = ".new"  # has no lock yet
 _DAMAGED = ".damaged"
 _LARGEST_FILE = 64 * 1024 * 1024
+_PROBE = 16 * 1024
 
 
 def write_record(arrival: Arrival) -> bytes:
@@ -162,7 +163,7 @@ class Spool:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._sync_folder(self.folder.parent)
         # Under its final name only when it is locked: an unlocked file is anybody's to drain and remove.
-        path = self.folder / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        path = self.folder / f"{self._next_number():020d}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
         new = path.with_suffix(_NEW)
         file = os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
         try:
@@ -176,6 +177,25 @@ class Spool:
             raise
         self._file, self._path = file, path
         return file
+
+    def _next_number(self) -> int:
+        """The time, or just after the newest file's when the clock was set back: names are the order of draining."""
+        newest = self._files()[-1:]
+        digits = newest[0].name.partition("-")[0] if newest else ""
+        return max(time.time_ns(), int(digits) + 1 if digits.isdigit() else 0)
+
+    def takes(self) -> bool:
+        """Whether the spool would take a webhook now: a block is written, waited for and removed."""
+        self._close()
+        try:
+            file = self._open()
+            self._write(file, bytes(_PROBE))  # no record: a crash leaves what draining throws away
+            file.truncate(0)
+        except OSError:
+            return False
+        finally:
+            self._close()
+        return True
 
     def _sync_folder(self, path: Path) -> None:
         folder = os.open(path, os.O_RDONLY)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from connector.storage.staff_attempts import remove_old_attempts
 from connector.storage.tables_console import Staff, StaffSession
 
 __all__ = [
@@ -120,8 +121,10 @@ def close_sessions_of(connection: Connection, staff_id: int, now: datetime) -> i
 
 
 def remove_old_sessions(connection: Connection, now: datetime) -> int:
-    """Forget sessions that no token can open any more."""
-    return connection.execute(delete(_session).where(_session.c.created_at < now - 2 * ABSOLUTE_LIMIT)).rowcount
+    """Forget sessions that no token can open any more, and attempts to sign in of long ago."""
+    before = now - 2 * ABSOLUTE_LIMIT
+    remove_old_attempts(connection, before)
+    return connection.execute(delete(_session).where(_session.c.created_at < before)).rowcount
 
 
 def _digest(token: str) -> bytes:

@@ -17,6 +17,7 @@ __all__ = [
     "RollupCursor",
     "RollupHour",
     "SavedLink",
+    "SignInCount",
     "Staff",
     "StaffSession",
 ]
@@ -53,6 +54,16 @@ class StaffSession(SQLModel, table=True):
     created_at: datetime = _time()
     seen_at: datetime = _time()
     revoked_at: datetime | None = _time(default=None)
+
+
+class SignInCount(SQLModel, table=True):
+    """Attempts to sign in since a time, by a keyed hash of the account or address. Bounded by its buckets."""
+
+    __tablename__ = "sign_in_count"
+
+    bucket: int = Field(sa_column_kwargs={"autoincrement": False}, primary_key=True)
+    since: datetime = _time()
+    count: int = 0
 
 
 class AuditEntry(SQLModel, table=True):

@@ -14,7 +14,7 @@ from connector.app.maintenance import MaintenanceThread
 from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage
-from connector.storage.tables_install import StoreAccess
+from connector.storage.tables_install import ScriptTag, StoreAccess
 from connector.storage.tables_reconcile import MaintenanceTask, ReconcileRun
 from tests.clock import Clock
 from tests.operations.history_rows import add_history, webhook_row
@@ -84,6 +84,7 @@ def test_a_server_looks_after_its_stores_by_itself(storage: Storage, settings: S
             _until(lambda: {"hourly", "revived"} <= {r.reason for r in _rows(storage, ReconcileRun)})
             _until(lambda: all(run.state == "done" for run in _rows(storage, ReconcileRun)))
             _until(lambda: webhook_row(storage, expired).body_encoding == "expired")
+            _until(lambda: [row.seen_at == row.checked_at for row in _rows(storage, ScriptTag)] == [False])
         finally:
             maintenance.stop()
 
@@ -95,6 +96,7 @@ def test_a_server_looks_after_its_stores_by_itself(storage: Storage, settings: S
     assert [bytes(row.body).startswith(b'{"id":%d,' % order_id) for row in fetched] == [True]
     results = {row.name: row.result for row in _rows(storage, MaintenanceTask)}
     assert results["watch_webhooks"] == "1 stores, 1 mended"
+    assert results["watch_storefronts"] == "1 looked at, 0 mended"
     assert not [name for name, result in results.items() if result.startswith("fault:")]
 
 

@@ -16,6 +16,7 @@ from tests.bench.pixel import measure_pixel
 from tests.bench.report import Row, markdown, surroundings
 from tests.bench.road import measure_latency, measure_road
 from tests.bench.sizes import FULL, QUICK, SMOKE, Sizes
+from tests.bench.tail import measure_tail
 
 __all__ = ["ROWS", "main"]
 
@@ -28,6 +29,7 @@ ROWS: Mapping[str, Callable[[Sizes], Iterator[Row]]] = MappingProxyType(
         "memory": measure_memory,
         "flat": measure_flat,
         "console": measure_console,
+        "tail": measure_tail,
         "pixel": measure_pixel,
     }
 )

@@ -10,12 +10,22 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from connector.console.overview_pages import read_dashboard
 from connector.console.search_pages import search
-from connector.console.staff import add_staff
-from connector.storage.journeys import order_rows
-from connector.storage.lists import ATTEMPTS, EVENTS, WEBHOOKS, Wanted, count_up_to, read_page
-from connector.storage.staff import find_staff, open_session
-from tests.bench.history import STORES, add_stores, seed_history, seeded_order
+from connector.storage.journeys import order_rows, webhook_rows
+from connector.storage.lists import (
+    ATTEMPTS,
+    EVENTS,
+    REFUSED,
+    WEBHOOKS,
+    Wanted,
+    count_up_to,
+    read_page,
+    read_sorted,
+)
+from tests.bench.console_reader import TOKEN, sign_in
+from tests.bench.history import STORES, add_stores, seed_history, seeded_order, seeded_row_id
+from tests.bench.history_console import seed_console
 from tests.bench.load import LoadSpec, prepared_load
 from tests.bench.places import INSTALLATION, Place, Program, new_place, program
 from tests.bench.report import Row, at_most, compared
@@ -26,13 +36,19 @@ __all__ = ["measure_console"]
 _Query = Callable[[Connection], object]
 _PEOPLE = 10
 _READING_SECONDS = 2.0  # that a person looks at a page before asking for the next
-_TOKEN, _STAFF = "bench-session-token-0123456789abcdef", "bench@shop.example"
 _PAGES = {
     "/console/": 300,
+    "/console/?span=30d": 300,
+    "/console/installations": 300,
+    f"/console/installations/{INSTALLATION}?span=7d": 300,
     "/console/webhooks": 100,
     "/console/events": 100,
     "/console/events?state=rejected": 100,
     "/console/attempts": 100,
+    "/console/refused": 100,
+    "/console/events?sort=-value": 100,
+    "/console/webhooks?sort=received_at": 100,
+    "/console/webhooks?topic=order.created&reason=nothing": 100,
     f"/console/webhooks?installation={INSTALLATION}": 100,
 }
 
@@ -43,6 +59,7 @@ def measure_console(sizes: Sizes) -> Iterator[Row]:
         with new_place(kind) as place:
             add_stores(place)
             seed_history(place, 0, sizes.history, sizes.history)
+            seed_console(place, STORES, sizes.history)
             words = f"{kind}, {sizes.history:,} webhooks and events"
             for name, make in _queries(place, sizes.history).items():
                 yield _query_row(place, f"{name}, {words}", make, sizes.queries)
@@ -63,27 +80,50 @@ def _queries(place: Place, history: int) -> dict[str, Callable[[int], _Query]]:
     def days(turn: int) -> Wanted:
         return Wanted(since=now - timedelta(days=turn % 80 + 5), until=now - timedelta(days=turn % 80 + 4))
 
+    def webhook(turn: int) -> _Query:
+        row_id = seeded_row_id(_order(turn, history).number + turn % 2, history)
+        return lambda connection: webhook_rows(connection, row_id)
+
+    def store(turn: int) -> str:
+        return STORES[turn % len(STORES)]
+
     return {
         "list of webhooks": _page(WEBHOOKS, lambda turn: Wanted()),
         "list of webhooks of a day": _page(WEBHOOKS, days),
-        "list of a store's webhooks": _page(WEBHOOKS, lambda turn: Wanted(STORES[turn % len(STORES)])),
+        "list of a store's webhooks": _page(WEBHOOKS, lambda turn: Wanted(store(turn))),
         "list of unreadable webhooks": _page(WEBHOOKS, lambda turn: Wanted(equal={"state": "unreadable"})),
-        "list with a filter that nothing fits": _page(WEBHOOKS, lambda turn: Wanted(equal={"topic": f"no.{turn}"})),
+        "list with filters that nothing fits": _page(
+            WEBHOOKS, lambda turn: Wanted(equal={"topic": f"no.{turn}", "reason": "none"})
+        ),
+        "the same, of a store": _page(WEBHOOKS, lambda turn: Wanted(store(turn), {"topic": f"no.{turn}"})),
+        "the same, of events by country": _page(EVENTS, lambda turn: Wanted(store(turn), {"country": "XX"})),
         "list of events": _page(EVENTS, lambda turn: Wanted()),
         "list of rejected events": _page(EVENTS, lambda turn: Wanted(equal={"state": "rejected"})),
-        "list of a store's withheld events": _page(
-            EVENTS, lambda turn: Wanted(STORES[turn % len(STORES)], {"state": "withheld"})
-        ),
+        "list of a store's held events": _page(EVENTS, lambda turn: Wanted(store(turn), {"state": "held"})),
+        "list of a store's withheld events": _page(EVENTS, lambda turn: Wanted(store(turn), {"state": "withheld"})),
         "list of delivery attempts": _page(ATTEMPTS, lambda turn: Wanted()),
+        "list of throttled attempts, none": _page(ATTEMPTS, lambda turn: Wanted(equal={"result": "throttled"})),
+        "list of refused webhooks": _page(REFUSED, lambda turn: Wanted()),
+        "list of a store's refused webhooks": _page(REFUSED, lambda turn: Wanted(store(turn))),
+        "list sorted by value": _sorted(EVENTS, "value", lambda turn: Wanted()),
+        "list of a store sorted by topic": _sorted(WEBHOOKS, "topic", lambda turn: Wanted(store(turn))),
         "list by order number": _page(WEBHOOKS, lambda turn: Wanted(order_id=_order(turn, history).order_id)),
+        "list by event id": _page(EVENTS, lambda turn: Wanted(event_id=_order(turn, history).event_id)),
         "list by TikTok's request id": _page(
             EVENTS, lambda turn: Wanted(request_id=_order(turn, history).request_id)
         ),
         "search by e-mail": look(lambda order: order.email),
+        "search by phone": look(lambda order: order.phone),
+        "search by click id": look(lambda order: order.click_id),
         "search by order number": look(lambda order: order.order_id),
         "search by event id": look(lambda order: order.event_id),
+        "search by request id": look(lambda order: order.request_id),
         "search for what is not there": look(lambda order: f"nobody{order.order_id}@example.com"),
         "journey of an order": journey,
+        "page of one webhook": webhook,
+        "dashboard of all stores, a day": lambda turn: lambda c: read_dashboard(c, now, "24h", None),
+        "dashboard of all stores, a month": lambda turn: lambda c: read_dashboard(c, now, "30d", None),
+        "dashboard of one store, a week": lambda turn: lambda c: read_dashboard(c, now, "7d", store(turn)),
     }
 
 
@@ -93,11 +133,17 @@ def _page(listed: Any, make: Callable[[int], Wanted]) -> Callable[[int], _Query]
 
         def run(connection: Connection) -> object:
             count_up_to(connection, listed, wanted, 1001)
-            return read_page(connection, listed, wanted, STORES)
+            return read_page(connection, listed, wanted)
 
         return run
 
     return query
+
+
+def _sorted(listed: Any, column: str, make: Callable[[int], Wanted]) -> Callable[[int], _Query]:
+    return lambda turn: (
+        lambda connection: read_sorted(connection, listed, make(turn), column, descending=True, among=1000)
+    )
 
 
 def _order(turn: int, history: int) -> Any:
@@ -113,12 +159,13 @@ def _query_row(place: Place, name: str, make: Callable[[int], _Query], count: in
             query(connection)
         spans.append(time.perf_counter() - started)
     ordered = sorted(spans[2:])
-    row = at_most(name, ordered[min(int(len(ordered) * 0.95), len(ordered) - 1)] * 1000, "ms", 100)
+    budget = 300 if name.startswith("dashboard") else 100
+    row = at_most(name, ordered[min(int(len(ordered) * 0.95), len(ordered) - 1)] * 1000, "ms", budget)
     return Row(f"{row.what}, p95", row.measured, budget=row.budget, passed=row.passed)
 
 
 def _over_http(place: Place, sizes: Sizes, words: str) -> Iterator[Row]:
-    _sign_in(place)
+    sign_in(place)
     with program(["-m", "connector", "serve", "--no-delivery", "--port", "{port}"], place.environment()) as server:
         pages = {path: most for path, most in _PAGES.items() if _get(server.port, path)[0] == 200}
         order = seeded_order(sizes.history // 2)
@@ -135,18 +182,10 @@ def _over_http(place: Place, sizes: Sizes, words: str) -> Iterator[Row]:
         yield _beside_intake(server, list(pages), sizes, words)
 
 
-def _sign_in(place: Place) -> None:
-    add_staff(place.storage, _STAFF, "support", None)
-    with place.storage.database.write() as connection:
-        found = find_staff(connection, _STAFF)
-        assert found is not None
-        open_session(connection, _TOKEN, found[0].id, place.storage.now())
-
-
 def _get(port: int, path: str) -> tuple[int, float]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     started = time.perf_counter()
-    connection.request("GET", path, headers={"Cookie": f"staff_session={_TOKEN}"})
+    connection.request("GET", path, headers={"Cookie": f"staff_session={TOKEN}"})
     answer = connection.getresponse()
     answer.read()
     connection.close()

@@ -27,12 +27,13 @@ from tests.bench.places import INSTALLATION, Place
 from tests.bench.workload import ORDER, PIXEL_CODE, VIEW, Template
 from tests.installations import add_installation
 
-__all__ = ["STORES", "SeededOrder", "add_stores", "seed_history", "seeded_order"]
+__all__ = ["STORES", "SeededOrder", "add_stores", "seed_history", "seeded_order", "seeded_row_id"]
 
 STORES = (INSTALLATION, *(f"store-{number}" for number in range(1, 20)))
 _PART = 20_000
 _DISK_PER_ROW = 2_500  # bytes, with room for indexes being made
 _DAYS = 90
+_END = datetime.now(UTC) - timedelta(minutes=5)
 _PER_ATTEMPT = 50
 _COLUMNS = {
     "webhook": (
@@ -66,9 +67,12 @@ _RARE_STATES = {3: ("rejected", "invalid:value"), 501: ("held", "browser_copy_pr
 class SeededOrder:
     """What to look for of an order that was seeded."""
 
+    number: int
     installation_id: str
     order_id: str
     email: str
+    phone: str
+    click_id: str
     event_id: str
     request_id: str
 
@@ -77,12 +81,21 @@ def seeded_order(number: int) -> SeededOrder:
     """The order that stands nearest to that place of the history."""
     number -= number % 2
     return SeededOrder(
+        number,
         STORES[number // 2 % len(STORES)],
         str(number),
         f"person{number}@example.com",
+        f"+4915{100_000_000 + number}",
+        f"E.C.P.click-{number}",
         _hex(f"e{number}", 64),
         f"request{number // _PER_ATTEMPT}",
     )
+
+
+def seeded_row_id(number: int, total: int) -> int:
+    """The id of the webhook, and of its event, at that place of a history of `total` that ended a while ago."""
+    at = _END - timedelta(days=_DAYS) * ((total - number) / total)
+    return id_at(int(at.timestamp() * 1000)) + number % 4096
 
 
 def add_stores(place: Place) -> None:
@@ -112,7 +125,6 @@ class _History:
         self._total = total
         self._sqlite = place.kind == "sqlite"
         self._key = place.storage.hash_key
-        self._end = datetime.now(UTC) - timedelta(minutes=5)
         compress = zstandard.ZstdCompressor(level=1).compress
         self._bodies = [[compress(Template(name).body(n).body) for n in range(32)] for name in (ORDER, VIEW)]
         self._topics = [Template(name).topic for name in (ORDER, VIEW)]
@@ -125,8 +137,8 @@ class _History:
         """Table and row, for every row that this webhook left behind."""
         is_order = number % 2 == 0
         order = seeded_order(number)
-        at = self._end - timedelta(days=_DAYS) * ((self._total - number) / self._total)
-        row_id = id_at(int(at.timestamp() * 1000)) + number % 4096
+        at = _END - timedelta(days=_DAYS) * ((self._total - number) / self._total)
+        row_id = seeded_row_id(number, self._total)
         when, store = self._time(at), order.installation_id
         order_id = order.order_id if is_order else None
         place = b'{"id":%d,' % number if is_order else b'{"time":"%b"' % at.isoformat()[:19].encode()
@@ -164,17 +176,20 @@ class _History:
             "opt_out", "DE", *subjects, False, 1, when, when, done,
         )  # fmt: skip
         first = number - number % _PER_ATTEMPT
-        at = self._end - timedelta(days=_DAYS) * ((self._total - first) / self._total)
-        yield "attempt_event", (row_id, id_at(int(at.timestamp() * 1000)) + first % 4096)
+        yield "attempt_event", (row_id, seeded_row_id(first, self._total))
 
     def _order_rows(
         self, number: int, order: SeededOrder, row_id: int, when: Any
     ) -> Iterator[tuple[str, tuple[Any, ...]]]:
         store = order.installation_id
         yield "order_ledger", (_digest(f"l{number}"), store, order.order_id, "processing", when, row_id)
-        for kind, text in (("email", order.email), ("order_number", order.order_id)):
+        for kind, text in (
+            ("email", order.email),
+            ("order_number", order.order_id),
+            ("phone", order.phone),
+            ("click_id", order.click_id),
+        ):
             yield "search_term", (subject_digest(self._key, "search", store, kind, text), row_id)
-        yield "search_term", (_digest(f"p{number}"), row_id)
         yield "consent_record", (
             row_id, store, _digest(f"o{number}"), "granted", "wp_consent_api", False, when, when, row_id,
         )  # fmt: skip

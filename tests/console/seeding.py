@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from connector.operations.rollups import LATENCY_BOUNDS
+from connector.operations.rollups import EVERYBODY, LATENCY_BOUNDS
 from connector.storage.notices import raise_notice
 from connector.storage.tables import ConsentRecord, RefusedWebhook, WebhookKey
 from connector.storage.tables_console import RollupHour
@@ -167,8 +167,9 @@ def _rollups(world: World) -> None:
             bucket = min(int(abs(draw.gauss(3, 1.6))), len(LATENCY_BOUNDS))
             counts[f"latency_{bucket}"] = counts.get(f"latency_{bucket}", 0) + 1
         rows += [
-            {"hour": hour, "installation_id": "inst1", "metric": name, "count": max(count, 0)}
+            {"hour": hour, "installation_id": owner, "metric": name, "count": max(count, 0)}
             for name, count in counts.items()
+            for owner in ("inst1", EVERYBODY)
         ]
     with world.storage.database.write() as connection:
         connection.execute(insert(RollupHour.__table__), rows)

@@ -99,6 +99,13 @@ SITUATIONS = (
     ),
     ("admin", case(event(EventState.FILTERED, reason="created_via_admin")), Level.INFO, Actor.NOBODY, "by hand"),
     (
+        "copy of the store",
+        case(event(EventState.FILTERED, reason="other_address")),
+        Level.INFO,
+        Actor.NOBODY,
+        "calls a copy",
+    ),
+    (
         "access",
         case(event(EventState.PENDING), access="lost", access_reason="token_revoked"),
         Level.ACT,

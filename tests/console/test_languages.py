@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from connector.pages.translating import LANGUAGES, catalogue
+from connector.console.application import NAVIGATION
+from connector.console.list_views import AttemptList, WebhookList
+from connector.console.permissions import Action, Role
+from connector.console.rendering import _word
+from connector.core.conversion_events import UserData
+from connector.core.states import EventState, WebhookState
+from connector.operations.alerts import AlertKind
+from connector.operations.replay_rules import ReplayVerdict
+from connector.pages.translating import LANGUAGES, Translator, catalogue
+from connector.storage.lists import ATTEMPTS, EVENTS, REFUSED, WEBHOOKS
+from connector.storage.search import TermKind
 from connector.tiktok.explanations import EXPLANATIONS
 
 CONSOLE = Path(__file__).resolve().parents[2] / "connector" / "console"
@@ -87,3 +97,41 @@ def test_every_reason_of_tiktok_is_explained_in_every_language(language: str) ->
         key = key or "reason.refused_here"
         assert said.get(f"{key}.cause"), reason
         assert said.get(f"{key}.next"), reason
+
+
+# Keys that templates and pages put together from the program's own words.
+SPOKEN = {
+    "console.state": (*EventState, *WebhookState, "running", "done", "cancelled", "failed", "access_lost",
+                      *AttemptList.choices["result"]),
+    "console.verdict": tuple(ReplayVerdict),
+    "console.role": tuple(Role),
+    "console.deed": tuple(action for action in Action if action not in ("view", "export", "save_link", "view_audit")),
+    "console.term": (*TermKind, "event_id", "order_id"),
+    "console.key": tuple(UserData.__slots__),
+    "console.column": sorted({name for listed in (WEBHOOKS, EVENTS, ATTEMPTS, REFUSED) for name in listed.columns}),
+    "console.nav": tuple(name for name, *_ in NAVIGATION),
+    "console.trouble": ("access_lost", "paused", "backlog", "rejected", "held", "silent", "notice"),
+    "console.trouble_long": ("access_lost", "paused", "backlog", "rejected", "held", "silent", "notice"),
+    "console.source": WebhookList.choices["source"],
+    "console.metric": ("arrived", "accepted", "withheld", "filtered", "rejected", "latency_p50", "latency_p95"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_of_the_program_is_left_without_a_text(language: str) -> None:
+    keys = {f"{group}.{name}" for group, names in SPOKEN.items() for name in names}
+    keys |= {f"console.alert.kind_{kind}" for kind in AlertKind}
+    assert not {key for key in keys if key not in catalogue(language)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_reason_of_tiktok_is_never_shown_as_a_bare_word(language: str) -> None:
+    for reason in EXPLANATIONS:
+        assert " " in _word(Translator(language), "reason", reason), reason
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_no_text_was_left_in_english(language: str) -> None:
+    """Whole sentences that are the same in two languages have not been translated."""
+    english, other = texts("en", "console."), texts(language, "console.")
+    assert not {key for key, text in english.items() if text.count(" ") > 2 and other.get(key) == text}

@@ -5,16 +5,19 @@ import io
 import json
 import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 import structlog
+from sqlalchemy import func, select
 
 from connector.console.gate import safe_next
 from connector.console.permissions import PERMISSIONS, Action, Role
 from connector.logs import configure_logs
 from connector.storage.installations import add_credential
 from connector.storage.staff import ABSOLUTE_LIMIT, IDLE_LIMIT
+from connector.storage.tables_console import SignInCount
 from tests.console.test_pages_render import client_of, sign_in, token
 from tests.console.world import ADMIN, PASSWORD, SUPPORT, World
 
@@ -84,6 +87,18 @@ def test_wrong_password_unknown_and_switched_off_look_alike_and_are_throttled(st
     statuses = [sign_in(client, SUPPORT, "not the password").status_code for _ in range(9)]
     assert statuses[-1] == 429
     assert sign_in(client, SUPPORT, PASSWORD).status_code == 429
+
+
+def test_attempts_are_counted_for_all_processes_together(staffed: World, later: Callable[[timedelta], None]) -> None:
+    one, other = client_of(staffed, None), client_of(staffed, None)  # each with its own application
+    statuses = [sign_in(one, SUPPORT, "not the password").status_code for _ in range(8)]
+    assert statuses == [401] * 8
+    assert sign_in(other, SUPPORT, PASSWORD).status_code == 429
+    assert sign_in(other, ADMIN, PASSWORD).status_code == 303
+    with staffed.storage.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(SignInCount.__table__)).scalar_one() <= 3
+    later(timedelta(minutes=6))
+    assert sign_in(other, SUPPORT, PASSWORD).status_code == 303
 
 
 def test_forms_without_our_token_or_from_elsewhere_change_nothing(staffed: World) -> None:

@@ -68,3 +68,17 @@ def test_without_viewers_nothing_is_asked(world: World) -> None:
         return tail._task.done()
 
     assert asyncio.run(watch())
+
+
+def test_what_one_look_cannot_take_is_announced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail_module, "_MOST_PER_LOOK", 5)
+    tail = Tail(console_services(world.settings, world.storage))
+    with world.storage.database.read() as connection:
+        tail._look(connection)
+    for _ in range(12):
+        world.add_webhook("order.updated", b"{}")
+    with world.storage.database.read() as connection:
+        entries, passed_over = tail._look(connection)
+        nothing = tail._look(connection)
+    assert (len(entries), passed_over) == (5, 7)
+    assert nothing == ([], 0)

@@ -170,8 +170,8 @@ class Road:
 
 
 def options(tiktok: StandInTikTok, **values: Any) -> DeliveryOptions:
-    defaults: dict[str, Any] = {"interval": 0.02, "retry_base": 1.0, "timeout_seconds": 5.0}
-    return DeliveryOptions(api_url=tiktok.url, **{**defaults, **values})
+    defaults: dict[str, Any] = {"api_url": tiktok.url, "interval": 0.02, "retry_base": 1.0, "timeout_seconds": 5.0}
+    return DeliveryOptions(**{**defaults, **values})
 
 
 def rounds(storage: Storage, tiktok: StandInTikTok, count: int = 1, **values: Any) -> list[int]:

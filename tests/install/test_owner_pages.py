@@ -309,6 +309,53 @@ def test_saving_the_page_as_it_is_changes_no_event(connector: Running, browser: 
     assert installation(connector).settings.disabled_events == ()
 
 
+def test_a_form_that_is_refused_comes_back_as_it_was_typed(browser: httpx.Client) -> None:
+    fields = settings_fields(consent_policy="required", custom_events="nonsense", other_statuses="packed")
+    page = post(browser, "/owner/settings", "/owner/settings", **fields).text  # type: ignore[arg-type]
+
+    assert 'value="required" checked' in page
+    assert ">nonsense</textarea>" in page
+    assert 'value="packed"' in page
+    assert page.count('aria-invalid="true"') == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"own_addresses": "x" * 300}, {"copy_addresses": "ok.example, a/b/.c|d"}, {"paid_statuses": []}]
+)
+def test_a_fault_stands_beside_its_field(browser: httpx.Client, changes: dict[str, object]) -> None:
+    page = post(browser, "/owner/settings", "/owner/settings", **settings_fields(**changes))  # type: ignore[arg-type]
+
+    (name,) = changes
+    field = "other_statuses" if name == "paid_statuses" else name
+    assert page.status_code == 422
+    assert f'name="{field}"' in page.text[: page.text.index('aria-invalid="true"')].rpartition("<input")[2]
+
+
+def test_every_setting_can_be_made_on_the_pages(browser: httpx.Client) -> None:
+    paste(browser)
+    pages = browser.get("/owner/settings").text + browser.get("/owner/tiktok").text
+    elsewhere = {"disabled_events": "events", "test_event_code_expires_at": "hours"}
+
+    for name in InstallationSettings.model_fields:
+        assert f'name="{elsewhere.get(name, name)}"' in pages, name
+
+
+def test_a_page_cache_makes_the_pages_suggest_views_straight_from_the_browser(
+    store: StandInStore, browser: httpx.Client
+) -> None:
+    words = "views straight from the browser suit it better"
+    store.has_plugin = True
+    browser.get("/owner/plugin")
+    assert words not in browser.get("/owner").text + browser.get("/owner/settings").text
+    store.page_cache = ["WP Rocket"]
+    post(browser, "/owner/store", "/owner/store/check")
+
+    assert words in browser.get("/owner").text
+    assert words in browser.get("/owner/settings").text
+    post(browser, "/owner/settings", "/owner/settings", **settings_fields(views_direct="1"))  # type: ignore[arg-type]
+    assert words not in browser.get("/owner").text + browser.get("/owner/settings").text
+
+
 # Entering and leaving
 
 

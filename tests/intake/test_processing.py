@@ -258,6 +258,23 @@ def test_a_browsers_report_that_comes_later_is_noted(storage: Storage) -> None:
     assert [event.browser_copy for event in events(storage)] == [True]
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "copy"),
+    [("1", "0", False), ("0", None, True), (None, "0", False), (None, None, True)],
+    ids=["taken back", "printed since", "blocked", "never told"],
+)
+def test_what_the_thank_you_page_says_of_the_browser_counts(
+    storage: Storage, first: str | None, later: str | None, copy: bool
+) -> None:
+    add_installation(storage)
+    stamp = {"event_id": "c" * 64, "consent": "granted"}
+    for said, modified in ((first, "2026-11-22T08:30:00"), (later, "2026-11-22T09:00:00")):
+        told = {} if said is None else {"browser_sent": said}
+        _play(storage, order_body(7, stamp=stamp | told, date_modified_gmt=modified))
+
+    assert [event.browser_copy for event in events(storage)] == [copy]
+
+
 def test_the_same_storefront_event_is_made_once(storage: Storage) -> None:
     add_installation(storage)
     body = {"event_id": "d" * 32, "item": {"product_id": 1, "price": "5", "currency": "EUR"}, "visitor": {}}

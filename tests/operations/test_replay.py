@@ -11,12 +11,14 @@ from sqlalchemy import select
 
 from connector.core.states import EventState, Lane
 from connector.errors import UsageError
+from connector.intake.processing import Processor
 from connector.operations import replay_selection
 from connector.operations.replay import (
     ReplaySelection,
     cancel_replay,
     decide_held,
     find_job,
+    look,
     plan_replay,
     replay_webhook,
     run_replay_steps,
@@ -28,7 +30,7 @@ from connector.storage.audit import verify_chain
 from connector.storage.journeys import find_event, find_webhook
 from connector.storage.opening import Storage
 from connector.storage.queue import event_queue, webhook_queue
-from connector.storage.tables import EventWork
+from connector.storage.tables import Event, EventWork, WebhookWork
 from tests.console.world import World, sample
 
 ALL = ReplaySelection("inst1")
@@ -215,3 +217,53 @@ def test_nothing_goes_that_tiktok_would_count_twice_or_not_at_all(state, hours, 
         if hours >= 48:
             assert state is not EventState.DELIVERED
             assert not copy
+
+
+def test_webhooks_are_read_anew_by_filter_and_no_event_twice(world: World) -> None:
+    topic, body, headers = sample("order_stamped_consent_granted")
+    unread = [world.add_webhook(topic, body, headers, state="unreadable", reason="fault:KeyError") for _ in range(3)]
+    expired = world.add_webhook(topic, b"", headers, state="unreadable", body_encoding="expired")
+    world.add_webhook(topic, b"<html>", headers, state="unreadable", reason="not_json")
+    world.add_webhook(topic, body, headers, state="processed")
+    selection = ReplaySelection("inst1", webhooks=True, state="unreadable")
+    assert ReplaySelection.from_json(selection.as_json()) == selection
+    plan = look(world.storage, selection)
+    made = {ReplayVerdict.MAKES_EVENT, ReplayVerdict.MAKES_LATE, ReplayVerdict.MAKES_OLD}
+    assert (plan.total, plan.goes, plan.compared, plan.complete) == (5, 4, 5, True)
+    assert sum(plan.verdicts.get(verdict, 0) for verdict in made) == 3
+    assert plan.verdicts[ReplayVerdict.NOT_KEPT] == plan.verdicts[ReplayVerdict.MAKES_NOTHING] == 1
+
+    narrow = ReplaySelection("inst1", webhooks=True, state="unreadable", reason="fault:KeyError", topic=topic)
+    job_id = start_replay(world.storage, narrow, actor="admin@staff.example", reason="reader mended", total=3)
+    while run_replay_steps(world.storage):
+        pass
+    job = find_job(world.storage, job_id)
+    assert job is not None
+    assert (job.state, job.replayed, job.skipped) == ("done", 3, 0)
+    with world.storage.database.read() as connection:
+        work = {row.id: row.lane for row in connection.execute(select(WebhookWork.__table__))}
+        assert {find_webhook(connection, one).state for one in unread} == {"received"}
+        assert find_webhook(connection, expired).state == "unreadable"
+    assert work == dict.fromkeys(unread, Lane.REPLAY)
+    while Processor(world.storage, 30.0).run_once():
+        pass
+    with world.storage.database.read() as connection:
+        events = connection.execute(select(Event.__table__)).all()
+    assert len(events) == 1
+    again = look(world.storage, ReplaySelection("inst1", webhooks=True, webhook_id=unread[0]))
+    assert again.verdicts == {ReplayVerdict.KNOWN: 1}
+
+
+def test_a_webhook_replay_is_cancelled_before_its_next_step(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.operations.replay_webhooks.STEP", 2)
+    topic, body, headers = sample("order_stamped_consent_granted")
+    for _ in range(5):
+        world.add_webhook(topic, body, headers, state="ignored", reason="draft_order")
+    selection = ReplaySelection("inst1", webhooks=True, state="ignored")
+    job_id = start_replay(world.storage, selection, actor="admin@staff.example", reason="rules changed", total=5)
+    assert run_replay_steps(world.storage) == 1
+    assert cancel_replay(world.storage, job_id, actor="admin@staff.example")
+    assert run_replay_steps(world.storage) == 0
+    job = find_job(world.storage, job_id)
+    assert job is not None
+    assert (job.state, job.replayed) == ("cancelled", 2)

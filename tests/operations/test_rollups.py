@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
-from connector.operations.rollups import LATENCY_BOUNDS, overview, percentile, run_rollup_step
+from connector.operations.rollups import EVERYBODY, LATENCY_BOUNDS, overview, percentile, run_rollup_step, totals
 from connector.operations.trouble import health_of_all
 from connector.settings import Settings
-from connector.storage.installations import all_installations
 from connector.storage.opening import Storage
 from connector.storage.tables_console import RollupHour
 from tests.console.world import World
@@ -32,11 +31,10 @@ def count_all(world: World) -> int:
     return counted
 
 
-def totals(world: World, installation_id: str = "") -> dict[str, int]:
+def counted_of(world: World, installation_id: str = EVERYBODY) -> dict[str, int]:
     now = datetime.now(UTC)
     with world.storage.database.read() as connection:
-        found = overview(connection, now - timedelta(days=2), now + timedelta(days=1))
-    return dict(found[installation_id].total) if installation_id in found else {}
+        return dict(overview(connection, now - timedelta(days=2), now + timedelta(days=1), installation_id).total)
 
 
 def test_everything_is_counted_once(world: World) -> None:
@@ -48,8 +46,8 @@ def test_everything_is_counted_once(world: World) -> None:
     world.add_attempt([refused], result="rejected")
     assert count_all(world) == 3 + 3 + 2
     assert run_rollup_step(world.storage, NONE, NONE) == 0
-    counted = totals(world)
-    assert counted == totals(world, "inst1")
+    counted = counted_of(world)
+    assert counted == counted_of(world, "inst1")
     expected = {"arrived": 3, "made": 3, "withheld": 1, "matchable": 2, "accepted": 1, "rejected": 1, "key_email": 2,
                 "key_ttclid": 1, "attempts": 2}  # fmt: skip
     assert {name: counted[name] for name in expected} == expected
@@ -81,7 +79,7 @@ def test_two_processes_count_once(world: World) -> None:
         sqlalchemy_event.remove(world.storage.database.engine, "rollback", look_too)
         sqlalchemy_event.remove(world.storage.database.engine, "commit", look_too)
     assert raced
-    assert totals(world)["arrived"] == 4
+    assert counted_of(world)["arrived"] == 4
 
 
 def test_percentiles_name_the_bucket_that_holds_the_share() -> None:
@@ -95,11 +93,48 @@ def test_stores_with_trouble_come_first(world: World) -> None:
     _, held = world.add_order("1", state="held")
     world.add_work(held, world.storage.now())
     with world.storage.database.read() as connection:
-        healths = health_of_all(
-            connection, all_installations(connection), {}, world.storage.now() + timedelta(hours=1)
-        )
+        healths = health_of_all(connection, {}, world.storage.now() + timedelta(hours=1))
         assert connection.execute(select(func.count()).select_from(RollupHour.__table__)).scalar() == 0
     assert [(health.installation.id, health.trouble) for health in healths] == [
         ("inst1", ("backlog", "held")),
         ("inst2", ("access_lost",)),
     ]
+
+
+def test_one_installation_is_looked_at_alone(world: World) -> None:
+    _, held = world.add_order("1", state="held")
+    world.add_work(held, world.storage.now())
+    with world.storage.database.read() as connection:
+        (health,) = health_of_all(connection, {}, world.storage.now(), "inst1")
+        (other,) = health_of_all(connection, {}, world.storage.now(), "inst2")
+    assert (health.held, health.backlog, other.held, other.backlog) == (1, 1, 0, 0)
+    assert health.last_webhook_at is not None
+    assert other.last_webhook_at is None
+
+
+def add_hours(world: World, *rows: tuple[datetime, str, int]) -> None:
+    with world.storage.database.write() as connection:
+        connection.execute(
+            insert(RollupHour.__table__),
+            [{"hour": hour, "installation_id": name, "metric": "accepted", "count": n} for hour, name, n in rows],
+        )
+
+
+def test_hours_are_joined_to_parts_and_none_is_lost(world: World) -> None:
+    start = datetime(2026, 11, 20, 5, tzinfo=UTC)
+    add_hours(world, *((start + timedelta(hours=number), "inst1", 1 + number) for number in range(9)))
+    with world.storage.database.read() as connection:
+        found = overview(connection, start + timedelta(minutes=7), start + timedelta(hours=9), "inst1", hours=4)
+    assert found.starts == [start, start + timedelta(hours=4), start + timedelta(hours=8)]
+    assert found.series("accepted") == [1 + 2 + 3 + 4, 5 + 6 + 7 + 8, 9]
+    assert found.total["accepted"] == 45
+
+
+def test_sums_of_every_store_leave_out_those_of_all_together(world: World) -> None:
+    hour = datetime(2026, 11, 20, 5, tzinfo=UTC)
+    add_hours(
+        world, (hour, "inst1", 2), (hour, "inst2", 3), (hour, EVERYBODY, 5), (hour - timedelta(hours=1), "inst1", 9)
+    )
+    with world.storage.database.read() as connection:
+        found = totals(connection, hour, hour + timedelta(hours=1), ("accepted", "rejected"))
+    assert found == {"inst1": {"accepted": 2}, "inst2": {"accepted": 3}}

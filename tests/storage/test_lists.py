@@ -5,14 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from connector.settings import Settings
 from connector.storage import lists
-from connector.storage.lists import ATTEMPTS, EVENTS, WEBHOOKS, Wanted, count_up_to, read_page
+from connector.storage.lists import ATTEMPTS, EVENTS, WEBHOOKS, Wanted, count_up_to, read_page, read_sorted
 from connector.storage.opening import Storage
-from connector.storage.tables import Event, Webhook
+from connector.storage.tables import Webhook
 from tests.console.world import World
 
 
@@ -42,7 +41,7 @@ def walk(world: World, wanted: Wanted, **more: Any) -> list[list[int]]:
     pages = []
     while True:
         with world.storage.database.read() as connection:
-            page = read_page(connection, WEBHOOKS, wanted, ["inst1", "inst2"], **more)
+            page = read_page(connection, WEBHOOKS, wanted, **more)
         pages.append([row.id for row in page.rows])
         if not page.more:
             return pages
@@ -115,7 +114,7 @@ def test_order_event_id_and_request_id_lead_everywhere(world: World) -> None:
     for asked in ({"order_id": "55"}, {"event_id": "event-id-0000000001"}, {"request_id": "request-7"}):
         for listed, row_id in ((WEBHOOKS, webhook), (EVENTS, event), (ATTEMPTS, attempt)):
             with world.storage.database.read() as connection:
-                page = read_page(connection, listed, Wanted(**asked), ["inst1", "inst2"])
+                page = read_page(connection, listed, Wanted(**asked))
             assert [row.id for row in page.rows] == [row_id], (asked, listed.table.name)
 
 
@@ -124,77 +123,36 @@ def test_what_a_person_typed_never_becomes_a_statement(world: World) -> None:
     for value in ("held' OR '1'='1", "x; DROP TABLE webhook", "ünï"):
         with world.storage.database.read() as connection:
             asked = Wanted(installation_id=value, equal={"state": value}, order_id=value, event_id=value)
-            assert not read_page(connection, EVENTS, asked, ["inst1"]).rows
+            assert not read_page(connection, EVENTS, asked).rows
 
 
-PLANS = (
-    (WEBHOOKS, Wanted(), "webhook"),
-    (WEBHOOKS, Wanted(installation_id="inst1"), "webhook_of_installation"),
-    (WEBHOOKS, Wanted(equal={"state": "unreadable"}), "webhook_unreadable"),
-    (WEBHOOKS, Wanted(installation_id="inst1", equal={"topic": "order.created"}), "webhook_of_installation"),
-    (WEBHOOKS, Wanted(order_id="17"), "webhook_of_order"),
-    (EVENTS, Wanted(installation_id="inst1", equal={"state": "pending"}), "event_of_state"),
-    (EVENTS, Wanted(equal={"state": "held"}), "event_trouble"),
-    (EVENTS, Wanted(order_id="17"), "event_of_order"),
-    (EVENTS, Wanted(event_id="abc"), "event_once"),
-    (ATTEMPTS, Wanted(request_id="abc"), "attempt_of_request"),
-    (ATTEMPTS, Wanted(installation_id="inst1"), "attempt_of_installation"),
-)
+def test_a_list_is_sorted_among_its_newest_matches(world: World) -> None:
+    for number, topic in enumerate(("c", "a", "b", "a")):
+        add_webhooks(world, 1, topic=f"order.{topic}", reason=str(number))
+    add_webhooks(world, 3, topic="order.0", reason="x", installation_id="inst2")
+    asked = Wanted("inst1", limit=3)
+    with world.storage.database.read() as connection:
+        found = read_sorted(connection, WEBHOOKS, asked, "topic", descending=False, among=10)
+        newest = read_sorted(connection, WEBHOOKS, asked, "topic", descending=True, among=2)
+    assert [row.topic for row in found.rows] == ["order.a", "order.a", "order.b"]
+    assert [row.topic for row in newest.rows] == ["order.b", "order.a"]
 
 
-@pytest.mark.parametrize(("listed", "wanted", "index"), PLANS)
-def test_plans_use_their_index_and_sort_nothing(world: World, listed: Any, wanted: Wanted, index: str) -> None:
-    fill(world)
-    plans = plans_of(world, lambda connection: read_page(connection, listed, wanted, ["inst1", "inst2"]))
-    together = "\n".join(plans)
-    if listed is not WEBHOOKS or world.storage.database.is_sqlite:
-        assert index in together or f"autoindex_{listed.table.name}" in together, together
-    # The rows that a bounded part of the walk leaves over may be sorted; the table never.
-    assert "CO-ROUTINE" in plans[0] or "TEMP B-TREE FOR ORDER BY" not in plans[0], together
-    assert f"Seq Scan on {listed.table.name}" not in together, together
+def test_a_pointed_page_is_filtered_and_paged_too(world: World) -> None:
+    ids = add_webhooks(world, 7, order_id="55")
+    add_webhooks(world, 1, order_id="55", state="ignored")
+    add_webhooks(world, 1, order_id="55", installation_id="inst2")
+    asked = Wanted("inst1", {"state": "processed"}, order_id="55", limit=3)
+    assert walk(world, asked) == [ids[:3:-1], ids[3:0:-1], ids[:1]]
+    with world.storage.database.read() as connection:
+        back = read_page(connection, WEBHOOKS, Wanted(order_id="55", after=ids[3], limit=2, installation_id="inst1"))
+    assert [row.id for row in back.rows] == [ids[5], ids[4]]
 
 
-def fill(world: World) -> None:
-    """Enough rows, and statistics, that a planner has reason to use an index."""
-    for installation_id in ("inst1", "inst2"):
-        add_webhooks(world, 1500, installation_id=installation_id)
-    rows = []
-    for number, row_id in enumerate(world.storage.new_ids(3000)):
-        state = "held" if number % 500 == 0 else "pending" if number % 50 == 0 else "delivered"
-        rows.append(
-            {"id": row_id, "installation_id": f"inst{1 + number % 2}", "webhook_id": row_id, "event_id": f"e{row_id}",
-             "name": "ViewContent", "state": state, "order_id": str(row_id), "event_time": world.storage.now(),
-             "created_at": world.storage.now(), "updated_at": world.storage.now()}
-        )  # fmt: skip
-    with world.storage.database.write() as connection:
-        connection.execute(insert(Event.__table__), rows)
-    for number in range(40):
-        world.add_attempt([rows[number]["id"]], request_id=f"r{number}")
-    with world.storage.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
-
-
-def plans_of(world: World, query: Any) -> list[str]:
-    """The plan of every statement that `query` runs, sequential scans made dear on PostgreSQL's small tables."""
-    plans: list[str] = []
-    database = world.storage.database
-    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-    with database.read() as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SET LOCAL enable_seqscan = off"))
-
-        def note(cursor_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-            if statement.startswith("SELECT"):
-                inner = cursor.connection.cursor()
-                inner.execute(explain + statement, parameters)
-                plans.append("\n".join(str(row) for row in inner.fetchall()))
-
-        sqlalchemy_event.listen(database.engine, "before_cursor_execute", note)
-        try:
-            query(connection)
-        finally:
-            sqlalchemy_event.remove(database.engine, "before_cursor_execute", note)
-    return plans
+def test_a_slow_disk_gets_smaller_steps() -> None:
+    assert lists._next_chunk(400, 0.0001) == 800
+    assert lists._next_chunk(4000, 0.001) == 4000
+    assert lists._next_chunk(400, 0.035) == 100
 
 
 def test_the_budget_is_a_fraction_of_what_a_page_may_take() -> None:

@@ -165,6 +165,26 @@ def test_a_full_disk_takes_nothing_by_half(tmp_path: Path) -> None:
     assert ids(drained(spool)) == [1, 2, 3, 7]
 
 
+def test_it_knows_whether_it_would_take_anything_and_leaves_no_trace(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    assert spool.takes()
+    with disk_with(100):
+        assert not spool.takes()
+    assert list(spool.folder.iterdir()) == []
+    spool.append([arrival(1)])
+    assert spool.takes()
+    assert ids(drained(spool)) == [1]
+
+
+def test_a_clock_that_is_set_back_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, hour in enumerate((9, 4, 12, 3), 1):
+        monkeypatch.setattr("connector.storage.spool.time.time_ns", lambda hour=hour: hour * 3_600_000_000_000)
+        spool = Spool(tmp_path / "spool")
+        spool.append([arrival(number)])
+        spool.close()  # as at the end of a process
+    assert ids(drained(spool)) == [1, 2, 3, 4]
+
+
 def test_without_a_folder_nothing_is_taken(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(OSError, match=r"File exists|Not a directory"):

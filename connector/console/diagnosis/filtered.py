@@ -9,6 +9,15 @@ _CAUSES = {
     "staff": "A member of the store's staff caused this event.",
     "bot": "A bot caused this event, not a person.",
     "event_off": "The owner has switched this kind of event off.",
+    "other_address": "This came from another address of the store, which its owner calls a copy (staging).",
+}
+_NEXT = (
+    "Nothing to do. Renewals and kinds of events can be switched on in the store's settings; that counts for "
+    "later orders."
+)
+_NEXT_STEPS = {
+    "other_address": "If that address is the same shop, its owner can say so in the settings; that counts for "
+    "later orders.",
 }
 
 
@@ -21,7 +30,6 @@ def check(case: Case) -> Finding | None:
         Level.INFO,
         _CAUSES.get(found[-1].reason, "The event is not for TikTok ({reason})."),
         Actor.NOBODY,
-        "Nothing to do. Renewals and kinds of events can be switched on in the store's settings; that counts for "
-        "later orders.",
+        _NEXT_STEPS.get(found[-1].reason, _NEXT),
         {"reason": found[-1].reason},
     )

@@ -69,9 +69,10 @@ def _script(known: Known) -> Check:
     script = known.script
     if script is None or script.checked_at is None:
         return Check("script", "wait", "not_looked")
+    values = {"time": script.checked_at.strftime("%Y-%m-%d %H:%M UTC")}
     if script.seen_at == script.checked_at:
-        return Check("script", "ok", "ok")
-    return Check("script", "warn", "missing")
+        return Check("script", "ok", "ok", values)
+    return Check("script", "warn", "missing", values)
 
 
 def _first_event(known: Known) -> Check:

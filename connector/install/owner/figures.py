@@ -10,17 +10,18 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connector.core.row_ids import id_at, time_of
 from connector.core.states import EventState
-from connector.storage.tables import DeliveryAttempt, Event, Webhook
+from connector.storage.tables import DeliveryAttempt, Event, RefusalCount, Webhook
 
-__all__ = ["MATCH_KEYS", "Day", "Figures", "MatchShare", "Problem", "figures"]
+__all__ = ["MATCH_KEYS", "PURCHASES", "Day", "Figures", "MatchShare", "Problem", "figures"]
 
 MATCH_KEYS = ("email", "phone", "external_id", "ttclid", "ttp", "ip", "user_agent")
-_PURCHASES = ("CompletePayment", "Purchase")
+PURCHASES = ("CompletePayment", "Purchase")
 _TROUBLE = (EventState.REJECTED, EventState.DEAD, EventState.HELD)
 _DAY_MS = 86_400_000
 _MOST_PROBLEMS = 8
 _event = Event.__table__  # type: ignore[attr-defined]
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
+_refusals = RefusalCount.__table__  # type: ignore[attr-defined]
 _attempt = DeliveryAttempt.__table__  # type: ignore[attr-defined]
 
 
@@ -72,7 +73,7 @@ class Figures:
     @property
     def purchases(self) -> int:
         """Purchases among them."""
-        return sum(day.counts.get(name, 0) for day in self.days for name in _PURCHASES)
+        return sum(day.counts.get(name, 0) for day in self.days for name in PURCHASES)
 
     def total(self, currency: str) -> float:
         """Value of the purchases in one currency."""
@@ -92,7 +93,11 @@ def figures(connection: Connection, installation_id: str, now: datetime, days: i
         currencies=tuple(sorted({currency for day in spread for currency in day.values})),
         states=_states(connection, mine),
         match=_match(connection, mine),
-        problems=_problems(connection, mine),
+        problems=(
+            *_problems(connection, mine),
+            *_warned(connection, mine),
+            *_refused(connection, installation_id, first),
+        ),
         last_webhook_at=_newest(connection, _webhook, installation_id),
         last_accepted_at=_last_accepted(connection, installation_id),
     )
@@ -123,7 +128,7 @@ def _day(day: date, rows: Sequence[tuple[int, str, str, int, float]]) -> Day:
         if at != number:
             continue
         counts[name] = counts.get(name, 0) + count
-        if name in _PURCHASES and currency:
+        if name in PURCHASES and currency:
             values[currency] = values.get(currency, 0.0) + value
     return Day(day, counts, values)
 
@@ -131,7 +136,7 @@ def _day(day: date, rows: Sequence[tuple[int, str, str, int, float]]) -> Day:
 def _by_weight(names: Mapping[str, int], days: Sequence[Day]) -> tuple[str, ...]:
     """Purchases first, then the most frequent."""
     totals = {name: sum(day.counts.get(name, 0) for day in days) for name in names}
-    return tuple(sorted(totals, key=lambda name: (name not in _PURCHASES, -totals[name], name)))
+    return tuple(sorted(totals, key=lambda name: (name not in PURCHASES, -totals[name], name)))
 
 
 def _states(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> dict[str, int]:
@@ -159,6 +164,31 @@ def _problems(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> tu
         .limit(_MOST_PROBLEMS)
     )
     return tuple(Problem(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(statement))
+
+
+def _warned(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> tuple[Problem, ...]:
+    """Events that went without something, such as a value in a currency that TikTok does not list."""
+    statement = (
+        select(_event.c.warnings, func.count(), func.max(_event.c.updated_at))
+        .where(*mine, _event.c.warnings != "")
+        .group_by(_event.c.warnings)
+        .limit(_MOST_PROBLEMS)
+    )
+    return tuple(
+        Problem("warned", row[0].split(",")[0], int(row[1]), row[2]) for row in connection.execute(statement)
+    )
+
+
+def _refused(connection: Connection, installation_id: str, first: date) -> tuple[Problem, ...]:
+    """Authentic webhooks that were too large to take: the one kind that is refused."""
+    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    mine = (_refusals.c.hour >= since, _refusals.c.installation_id == installation_id)
+    row = connection.execute(
+        select(func.sum(_refusals.c["count"]), func.max(_refusals.c.hour)).where(
+            *mine, _refusals.c.reason == "body_too_large"
+        )
+    ).one()
+    return (Problem("refused", "body_too_large", int(row[0]), row[1]),) if row[0] else ()
 
 
 def _newest(connection: Connection, table: Any, installation_id: str) -> datetime | None:

@@ -1,29 +1,35 @@
 """The overview: is everything in order, what was counted, what went wrong and what to do."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from babel.numbers import format_decimal
 from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connector.install.explaining import told_notice, told_reason, told_state
+from connector.install.explaining import told_missing, told_reason, told_state
 from connector.install.owner.checklist import Known, ScriptSeen, checklist
-from connector.install.owner.figures import Figures, figures
+from connector.install.owner.comparing import compared
+from connector.install.owner.figures import PURCHASES, Figures, figures
+from connector.install.owner.notices import shown_notices
 from connector.install.owner.sessions import Session
 from connector.install.owner.showing import show
 from connector.install.site import Site
-from connector.install.stores import known_store
+from connector.install.stores import known_store, open_store
 from connector.install.subscriptions import subscriptions_of
 from connector.pages.charts import NARROW, Series, bar_chart, line_chart
 from connector.pages.forms import Form
+from connector.pages.rendering import see_other
 from connector.pages.translating import Translator
 from connector.storage.notices import open_notices
+from connector.storage.reconciling import add_run
 from connector.storage.tables_install import ScriptTag
 
-__all__ = ["overview"]
+__all__ = ["compare_now", "overview"]
 
 _SPANS = (7, 14, 30)
 _TONES = ("tone-a", "tone-b", "tone-c", "tone-d")
+_COMPARED_DAYS = 7  # TikTok takes nothing older
 _SHOWN_NAMES = 3  # the rest is one series of its own
 _script = ScriptTag.__table__  # type: ignore[attr-defined]
 
@@ -45,6 +51,7 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
             now=now,
         )
         notices = open_notices(connection, installation.id)
+        orders = compared(connection, installation.id, now)
     translate = site.pages.translator(request)
     return show(
         site,
@@ -57,14 +64,37 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
         days=days,
         spans=_SPANS,
         charts=_charts(translate, found),
-        notices=[
-            (one, told_notice(translate, one.kind, one.details)) for one in notices if one.kind != "access_lost"
-        ],
+        whole="{:.0f}".format,
+        amount=lambda value: format_decimal(value, "#,##0.00", locale=translate.language),
+        notices=shown_notices(translate, notices, installation.pixel_code),
+        compared=orders,
+        missing=[(one, told_missing(translate, one.state, one.reason)) for one in orders.missing],
         problems=[(one, told_state(translate, one.state, one.reason)) for one in found.problems],
         lost=_lost(translate, session),
+        suggests_direct=(
+            known.store is not None and known.store.suggests_direct_views and not installation.settings.views_direct
+        ),
         test_until=_test_until(session, now),
         now=now,
     )
+
+
+def compare_now(site: Site, request: Request, form: Form, session: Session) -> Response:
+    """POST /owner/compare: ask for a comparison of the last days; the periodic tasks do it in a moment."""
+    services, installation, now = site.services, session.installation, site.services.now()
+    if open_store(services, installation) is None:
+        return see_other("/owner?done=no_keys")
+    with services.storage.database.write() as connection:
+        if not compared(connection, installation.id, now).waits:
+            add_run(
+                connection,
+                row_id=services.storage.new_id(),
+                installation_id=installation.id,
+                reason="asked",
+                since=now - timedelta(days=_COMPARED_DAYS),
+                now=now,
+            )
+    return see_other("/owner?done=comparing#compared")
 
 
 def _script_seen(connection: Connection, installation_id: str) -> ScriptSeen | None:
@@ -105,10 +135,16 @@ def _charts(translate: Translator, found: Figures) -> dict[str, object]:
     }
 
 
+def _event_name(translate: Translator, name: str) -> str:
+    """As the settings name it; an event of the owner's own keeps its name."""
+    key = "event." + ("CompletePayment" if name in PURCHASES else name)
+    return translate(key) if translate.has(key) else name
+
+
 def _count_series(translate: Translator, found: Figures) -> list[Series]:
     shown, rest = found.names[:_SHOWN_NAMES], found.names[_SHOWN_NAMES:]
     series = [
-        Series(name, [day.counts.get(name, 0) for day in found.days], tone)
+        Series(_event_name(translate, name), [day.counts.get(name, 0) for day in found.days], tone)
         for name, tone in zip(shown, _TONES, strict=False)
     ]
     if rest:

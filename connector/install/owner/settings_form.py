@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -13,8 +14,9 @@ from connector.core.installation_settings import (
     ValueBasis,
 )
 from connector.pages.forms import Form
+from connector.platforms.woocommerce.connect import read_store_url
 
-__all__ = ["CHOICES", "EVENTS", "STATUSES", "custom_event_lines", "extra_statuses", "read_settings"]
+__all__ = ["CHOICES", "EVENTS", "STATUSES", "as_typed", "custom_event_lines", "extra_statuses", "read_settings"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "consent_policy": (ConsentPolicy.BY_REGION, ConsentPolicy.REQUIRED, ConsentPolicy.OPT_OUT),
@@ -40,26 +42,48 @@ EVENTS = (
 FLAGS = ("send_renewals", "send_product_names", "views_direct", "filter_other_addresses")
 
 
+ADDRESSES = ("copy_addresses", "own_addresses")
+
+
 def read_settings(form: Form, present: InstallationSettings) -> InstallationSettings | str:
     """The settings that the form says, or the name of the field that cannot be taken.
 
     The test event code has a form of its own and stays as it is.
     """
+    lines = _custom_events(form.get("custom_events"))
+    if lines is None:
+        return "custom_events"
+    try:
+        return InstallationSettings.model_validate(_typed(form, present) | {"custom_events": lines})
+    except ValidationError as error:
+        return str(error.errors(include_input=False, include_url=False)[0]["loc"][0])
+
+
+def as_typed(form: Form, present: InstallationSettings) -> InstallationSettings:
+    """What the form says, right or wrong, to be shown once more: nobody types it twice."""
+    return present.model_copy(update=_typed(form, present))
+
+
+def _typed(form: Form, present: InstallationSettings) -> dict[str, Any]:
     values: dict[str, Any] = present.model_dump()
     values |= {name: form.get(name) for name in CHOICES}
     values |= {name: form.has(name) for name in FLAGS}
+    values |= {name: tuple(_hosts(form.get(name))) for name in ADDRESSES}
     extra = [text.strip() for text in form.get("other_statuses").split(",")]
     values["paid_statuses"] = tuple(dict.fromkeys([*form.all("paid_statuses"), *filter(None, extra)]))
     shown_off = [name for name in EVENTS if name not in form.all("events")]
     values["disabled_events"] = (*shown_off, *(one for one in present.disabled_events if one not in EVENTS))
-    lines = _custom_events(form.get("custom_events"))
-    if lines is None:
-        return "custom_events"
-    values["custom_events"] = lines
-    try:
-        return InstallationSettings.model_validate(values)
-    except ValidationError as error:
-        return str(error.errors(include_input=False, include_url=False)[0]["loc"][0])
+    return values
+
+
+def _hosts(text: str) -> list[str]:
+    """Addresses as people type them, one per line or with commas, as webhooks name their store."""
+    found = []
+    for typed in filter(None, text.replace(",", "\n").split()):
+        url = read_store_url(typed)
+        host = urlsplit(url).hostname if url else None
+        found.append((host or typed).removeprefix("www."))
+    return list(dict.fromkeys(found))
 
 
 def _custom_events(text: str) -> dict[str, str] | None:

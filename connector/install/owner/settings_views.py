@@ -8,6 +8,7 @@ from connector.install.owner.settings_form import (
     CHOICES,
     EVENTS,
     STATUSES,
+    as_typed,
     custom_event_lines,
     extra_statuses,
     read_settings,
@@ -32,8 +33,12 @@ def settings(site: Site, request: Request, form: Form, session: Session) -> Resp
     return _show(site, request, session)
 
 
-def _show(site: Site, request: Request, session: Session, *, problem: str = "", status: int = 200) -> Response:
-    present = session.installation.settings
+def _show(
+    site: Site, request: Request, session: Session, *, problem: str = "", status: int = 200, typed: Form | None = None
+) -> Response:
+    """The form; `typed` is what somebody has just sent that cannot be taken."""
+    kept = session.installation.settings
+    present = kept if typed is None else as_typed(typed, kept)
     return show(
         site,
         request,
@@ -47,7 +52,7 @@ def _show(site: Site, request: Request, session: Session, *, problem: str = "", 
         is_on=lambda name: name not in present.disabled_events,
         statuses=STATUSES,
         other_statuses=extra_statuses(present),
-        custom_events=custom_event_lines(present),
+        custom_events=custom_event_lines(kept) if typed is None else typed.get("custom_events"),
         problem=problem,
         minimum=MINIMUM_LENGTH,
         has_password=has_password(site.services, session.installation.id),
@@ -58,16 +63,14 @@ def _show(site: Site, request: Request, session: Session, *, problem: str = "", 
 def _suggests_direct(site: Site, session: Session) -> bool:
     with site.services.storage.database.read() as connection:
         known = known_store(connection, session.installation.id)
-    plugin = known.plugin if known and known.plugin else {}
-    beacons = plugin.get("beacons")
-    return bool(plugin.get("page_cache")) or (isinstance(beacons, dict) and bool(beacons.get("suggest_views_direct")))
+    return known is not None and known.suggests_direct_views
 
 
 def take_settings(site: Site, request: Request, form: Form, session: Session) -> Response:
     """Keeps them and tells the plugin."""
     read = read_settings(form, session.installation.settings)
     if isinstance(read, str):
-        return _show(site, request, session, problem=read, status=422)
+        return _show(site, request, session, problem=read, status=422, typed=form)
     services, installation_id = site.services, session.installation.id
     changed = [
         name

@@ -32,6 +32,11 @@ _DONE = {
     "test_off": "ok",
     "password_changed": "ok",
     "tiktok_state": "fail",
+    "seen": "ok",
+    "copy": "ok",
+    "same_shop": "ok",
+    "comparing": "ok",
+    "no_keys": "fail",
 }
 
 

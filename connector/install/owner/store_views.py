@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from connector.install.owner.sessions import Session
 from connector.install.owner.showing import actor, show
-from connector.install.setting_up import find_script, pixel_script_url, set_up_store
+from connector.install.setting_up import pixel_script_url, set_up_store
 from connector.install.site import Site, caller, too_often
+from connector.install.storefronts import find_script
 from connector.install.stores import known_store
 from connector.install.subscriptions import (
     check_subscriptions,
