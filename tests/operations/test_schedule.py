@@ -43,6 +43,19 @@ def test_a_restart_repeats_nothing(storage: Storage, clock: Clock) -> None:
     assert ran == ["a"]
 
 
+def test_a_clock_that_is_set_back_stops_no_task(make_storage: Callable[..., Storage], clock: Clock) -> None:
+    """Neither the time of the last run nor the lease of a process that died lasts for the five hours."""
+    ran: list[str] = []
+    _schedule(make_storage(), ran, "a").run_round()
+    alive = _schedule(make_storage(), ran, "a")
+    clock.advance(minutes=2)
+    assert alive.run_round() == []
+    clock.advance(hours=-5)
+    assert alive.run_round() == ["a"]
+    died, clock.time = clock(), clock() - timedelta(hours=3)
+    assert _schedule(make_storage(), ran, "a").run_round() == ["a"], died
+
+
 def test_frequent_tasks_leave_no_trace(storage: Storage, clock: Clock) -> None:
     ran: list[str] = []
     schedule = _schedule(storage, ran, "a", every=timedelta(seconds=5))

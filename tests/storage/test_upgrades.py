@@ -1,8 +1,8 @@
-"""Upgrades with data: from itertools import pairwise
-from every released version, every step down and up, and under a service that goes on."""
+"""Upgrades with data: from every released version, every step down and up, and under a service that goes on."""
 
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
