@@ -80,13 +80,10 @@ def _rows(database: str, rounds: dict[str, list[_Round]], sizes: Sizes, close: b
     for name in ("empty", "verify"):
         yield Row(f"intake, {name} handler only ({how})", _figures(rounds[name]))
     said = f"intake, durable ({how})"
-    lite = database == _DATABASES["sqlite"]  # what the budgets are for
-    yield compared(
-        said, _figures(rounds["intake"]), "verify only", _ratio(rounds, "verify"), least=0.4 if lite else None
-    )
+    yield compared(said, _figures(rounds["intake"]), "verify only", _ratio(rounds, "verify"), least=0.4)
     rate = f"{_rate(rounds['intake']):,.0f}/s"
     session = f"a commit per request, as an ordinary application: {_rate(rounds['session']):,.0f}/s"
-    yield compared(said, rate, session, _ratio(rounds, "session"), least=15 if lite and not close else None)
+    yield compared(said, rate, session, _ratio(rounds, "session"), least=15)
     each = f"a commit per request, by our own writer: {_rate(rounds['each']):,.0f}/s"
     yield compared(said, rate, each, _ratio(rounds, "each"))
     p99 = statistics.median(one.load.p99 for one in rounds["intake"]) * 1000

@@ -44,7 +44,8 @@ class Failing(Service):
 
     def __init__(self, folder: Path, database_url: str, **environment: str) -> None:
         values = {"CONNECTOR_DATABASE_URL": database_url, "CONNECTOR_SECRET_KEYS": KEYS}
-        super().__init__(folder, **values, CONNECTOR_COMMIT_PATIENCE="0.4", **environment)
+        values |= {"CONNECTOR_COMMIT_PATIENCE": "0.4", "CONNECTOR_LEASE_SECONDS": "2"}
+        super().__init__(folder, **values | environment)
         self.database_url = database_url
         self.heard: dict[int, int] = {}
         with self.opened() as storage:
