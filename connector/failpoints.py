@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-__all__ = ["NAMES", "arm", "armed", "disarm", "parse", "reach"]
+__all__ = ["NAMES", "arm", "armed", "die_with", "disarm", "parse", "reach"]
 
 NAMES = (
     "after_read",  # the body is in memory
@@ -32,6 +32,7 @@ NAMES = (
 _STEP = re.compile(r"([a-z_]+)=kill(?:@([1-9][0-9]{0,8}))?")
 
 _plan: "_Plan | None" = None
+_dies_too: int | None = None
 
 
 def reach(name: str) -> None:
@@ -67,6 +68,12 @@ def disarm() -> None:
     arm({})
 
 
+def die_with(process: int) -> None:
+    """This process is a part of that one: a death here is the death of both."""
+    global _dies_too
+    _dies_too = process
+
+
 class _Plan:
     """Counts the passes of all threads together."""
 
@@ -83,4 +90,6 @@ class _Plan:
         with self._lock:
             self._passes[name] += 1
             if self._passes[name] == at:
+                if _dies_too is not None:
+                    os.kill(_dies_too, signal.SIGKILL)
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 import threading
 import time
@@ -12,19 +11,17 @@ from datetime import datetime
 import orjson
 from sqlalchemy.dialects import postgresql, sqlite
 
-from connector import failpoints
 from connector.app.maintenance import MaintenanceThread
 from connector.delivery.worker import DeliveryOptions, DeliveryWorker
 from connector.intake.processing import Processor
-from connector.logs import configure_logs, log
+from connector.logs import log
 from connector.outbound import Outbound
 from connector.settings import Settings
-from connector.storage.opening import Storage, open_storage
+from connector.storage.opening import Storage
 from connector.storage.tables import ProcessHeartbeat
-from connector.storage.wakeups import EVENTS, WEBHOOKS, Wakeups
-from connector.tracing import Traces, open_traces
+from connector.tracing import Traces
 
-__all__ = ["DeliveryThread", "Heartbeat", "ProcessingThread", "run_worker"]
+__all__ = ["DeliveryThread", "Heartbeat", "ProcessingThread", "delivery_thread", "maintenance_thread"]
 
 _heartbeat = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
 HEARTBEAT_SECONDS = 5.0
@@ -178,35 +175,3 @@ def delivery_thread(settings: Settings, storage: Storage, traces: Traces | None 
 def maintenance_thread(settings: Settings, storage: Storage) -> MaintenanceThread:
     """Everything periodic; of all processes on one database one at a time does each task."""
     return MaintenanceThread(storage, lambda: Outbound(allow_private=settings.allow_private_addresses), settings)
-
-
-def run_worker(settings: Settings) -> None:
-    """`connector deliver`: process and deliver until SIGTERM or SIGINT, then give everything back."""
-    configure_logs(settings.log_format, settings.log_level)
-    failpoints.arm(failpoints.parse(settings.failpoints))
-    storage = open_storage(settings)
-    traces = open_traces(settings.traces_url, settings.traces_ratio)
-    delivery = delivery_thread(settings, storage, traces)
-
-    def events_made() -> None:
-        delivery.wake()
-        wakeups.tell(EVENTS)
-
-    processor = Processor(storage, settings.lease_seconds, after_commit=events_made, traces=traces)
-    processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2))
-    wakeups = Wakeups(storage.database, {WEBHOOKS: processing.wake, EVENTS: delivery.wake})
-    heartbeat = Heartbeat(storage, "deliver", lambda: {})
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    maintenance = maintenance_thread(settings, storage)
-    for part in (delivery, processing, heartbeat, wakeups, maintenance):
-        part.start()
-    log.info("worker_started")
-    stop.wait()
-    for part in (maintenance, wakeups, processing, delivery, heartbeat):
-        part.stop()
-    if traces is not None:
-        traces.close()
-    storage.close()
-    log.info("worker_stopped")

@@ -96,9 +96,8 @@ class Program:
     _marks: dict[str, float] = field(default_factory=dict)
 
     def cpu_seconds(self) -> float:
-        """Processor time since its start, all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """Processor time since its start, all threads and child processes."""
+        return sum(_cpu_seconds(pid) for pid in (self.process.pid, *_children(self.process.pid)))
 
     def peak_megabytes(self) -> float:
         """The most memory it ever had resident."""
@@ -106,6 +105,15 @@ class Program:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
         raise RuntimeError("the kernel does not tell the peak of memory")
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
 @contextlib.contextmanager
