@@ -10,9 +10,7 @@ import pytest
 
 from tests.road.service import Service
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc"
-)
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
 
 
 @pytest.fixture
