@@ -97,7 +97,11 @@ class Program:
 
     def cpu_seconds(self) -> float:
         """Processor time since its start, all threads and child processes."""
-        return sum(_cpu_seconds(pid) for pid in (self.process.pid, *_children(self.process.pid)))
+        return sum(self.cpu_seconds_each())
+
+    def cpu_seconds_each(self) -> list[float]:
+        """The same by process: its own first, then its children's."""
+        return [_cpu_seconds(pid) for pid in (self.process.pid, *_children(self.process.pid))]
 
     def peak_megabytes(self) -> float:
         """The most memory it ever had resident."""
