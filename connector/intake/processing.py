@@ -103,12 +103,14 @@ class Processor:
         # Nothing can be mapped for a store that has no pixel yet: its orders wait for the owner to connect TikTok.
         unconnected = frozenset(one.id for one in self._installations.all().values() if not one.pixel_code)
         for lane in Lane:
+            if len(claimed) >= limit:
+                break
             due = webhook_queue.installations_due(connection, lane, now, self._cursor, unconnected)
             share = max(limit // max(min(len(due), _INSTALLATIONS_PER_GROUP), 1), 1)
             for installation_id in due[:_INSTALLATIONS_PER_GROUP]:
                 room = min(share, limit - len(claimed))
                 if room <= 0:
-                    return claimed
+                    break
                 claimed += webhook_queue.claim(
                     connection, installation_id, lane, now=now, lease_until=now + self._lease, token=token, limit=room
                 )

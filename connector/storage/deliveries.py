@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from connector.core.states import EVENT_CHANGES, EventState, Lane
 from connector.core.store_events import ConsentStatement, ConsentStatus
-from connector.storage.among import PerDatabase
+from connector.storage.among import PerDatabase, unindexed
 from connector.storage.bulk import BulkInsert
 from connector.storage.installations import change_installation
 from connector.storage.notices import raise_notice, resolve_notices
@@ -141,7 +142,7 @@ _LOADED = (
 
 _PENDING = PerDatabase(
     lambda among: select(*[_event.c[name] for name in _LOADED]).where(
-        among(_event.c.id, "ids"), _event.c.state == EventState.PENDING, _event.c.payload.is_not(None)
+        among(_event.c.id, "ids"), unindexed(_event.c.state) == EventState.PENDING, _event.c.payload.is_not(None)
     )
 )
 _STATEMENTS = PerDatabase(
@@ -201,21 +202,29 @@ def _settle_work(connection: Connection, token: int, each: Settlement, now: date
 
 
 def _change_events(connection: Connection, row_ids: Sequence[int], each: Settlement, now: datetime) -> None:
-    before = {state for state, following in EVENT_CHANGES.items() if each.state in following}
-    if each.state is EventState.PENDING:
+    statement = _settlement(each.state, each.counts).on(connection)
+    values = {"new_reason": each.reason, "at": each.run_at, "now": now}
+    for ids in _chunks(row_ids):
+        connection.execute(statement, values | {"ids": list(ids)})
+
+
+@cache
+def _settlement(state: EventState, counts: bool) -> PerDatabase:
+    before = {earlier for earlier, following in EVENT_CHANGES.items() if state in following}
+    if state is EventState.PENDING:
         before = {EventState.PENDING}  # no change of state, only of time and reason
     values: dict[str, Any] = {
-        "state": each.state,
-        "reason": each.reason,
-        "next_attempt_at": each.run_at,
-        "updated_at": now,
+        "state": state,
+        "reason": bindparam("new_reason"),
+        "next_attempt_at": bindparam("at"),
+        "updated_at": bindparam("now"),
     }
-    if each.counts:
+    if counts:
         values["attempts"] = _event.c.attempts + 1
-    if each.state is EventState.DELIVERED:
-        values["delivered_at"] = now
-    for ids in _chunks(row_ids):
-        connection.execute(update(_event).where(_event.c.id.in_(ids), _event.c.state.in_(before)).values(values))
+    if state is EventState.DELIVERED:
+        values["delivered_at"] = bindparam("now")
+    may = unindexed(_event.c.state).in_(sorted(before))
+    return PerDatabase(lambda among: update(_event).where(among(_event.c.id, "ids"), may).values(values))
 
 
 def change_payloads(connection: Connection, changes: Sequence[PayloadChange], now: datetime) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, text
 
 from connector.core.states import EventState
 from connector.core.store_events import ConsentStatement, ConsentStatus, Order
-from connector.storage.among import PerDatabase
+from connector.storage.among import PerDatabase, unindexed
 from connector.storage.tables import ConsentRecord, Event, OrderLedger, Webhook
 
 __all__ = [
@@ -35,7 +35,7 @@ _CONSENTS = PerDatabase(
 _LEDGER = PerDatabase(lambda among: select(_ledger).where(among(_ledger.c.digest, "digests")))
 _EVENT_IDS = PerDatabase(
     lambda among: select(_event.c.event_id).where(
-        _event.c.installation_id == bindparam("of"), among(_event.c.event_id, "ids")
+        among(_event.c.event_id, "ids"), unindexed(_event.c.installation_id) == bindparam("of")
     )
 )
 _KNOWN_COLUMNS = [
@@ -48,7 +48,8 @@ _KNOWN_COLUMNS = [
 _EVENTS = PerDatabase(lambda among: select(*_KNOWN_COLUMNS).where(among(_event.c.id, "ids")))
 _VISITORS_EVENTS = PerDatabase(
     lambda among: select(*_KNOWN_COLUMNS).where(
-        among(_event.c.visitor_subject, "people"), _event.c.state.in_([EventState.PENDING, EventState.HELD])
+        among(_event.c.visitor_subject, "people"),
+        unindexed(_event.c.state).in_([EventState.PENDING, EventState.HELD]),
     )
 )
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import text
 
 from connector.storage.engine import Database
 
@@ -11,15 +10,13 @@ __all__ = ["plans_of"]
 
 
 def plans_of(database: Database, query: Any) -> list[str]:
-    """One per SELECT, in order; sequential scans made dear on PostgreSQL's small tables."""
+    """One per SELECT or UPDATE, in order."""
     plans: list[str] = []
     explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
     with database.read() as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SET LOCAL enable_seqscan = off"))
 
         def note(cursor_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-            if statement.startswith("SELECT"):
+            if statement.startswith(("SELECT", "UPDATE")):
                 inner = cursor.connection.cursor()
                 inner.execute(explain + statement, parameters)
                 plans.append("\n".join(str(row) for row in inner.fetchall()))
