@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-__all__ = ["DEAD_AFTER", "MERGED_FOR", "AgeAction", "AgeVerdict", "age_verdict", "next_wait", "throttle_wait"]
+__all__ = [
+    "DEAD_AFTER",
+    "MERGED_FOR",
+    "AgeAction",
+    "AgeVerdict",
+    "age_verdict",
+    "longest_wait",
+    "next_wait",
+    "throttle_wait",
+]
 
 MERGED_FOR = timedelta(hours=48)  # TikTok, "About event deduplication": later copies count again
 DEAD_AFTER = timedelta(days=7)  # practice: TikTok attributes nothing to an older event
@@ -59,6 +68,11 @@ def throttle_wait(scope: str, base_seconds: float, randomness: float, retry_afte
     if retry_after is not None and retry_after > wait:
         wait = min(retry_after, base_seconds * _LONGEST)
     return wait + base_seconds * randomness
+
+
+def longest_wait(base_seconds: float) -> float:
+    """Seconds that no wait of these exceeds."""
+    return base_seconds * (_LONGEST + 1)
 
 
 def age_verdict(now: datetime, event_time: datetime, *, browser_copy: bool, is_purchase: bool) -> AgeVerdict:

@@ -67,8 +67,9 @@ class Unreadable:
 class Claiming:
     """Claims of one worker. Every method is called in a thread, one at a time."""
 
-    def __init__(self, storage: Storage, leases: Leases, batch_size: int) -> None:
+    def __init__(self, storage: Storage, leases: Leases, batch_size: int, longest_wait: timedelta) -> None:
         self._storage = storage
+        self._longest_wait = longest_wait
         self._leases = leases
         self._batch_size = batch_size
         self._turn = 0
@@ -92,7 +93,7 @@ class Claiming:
         if (by := self._clock.set_back_by(now)) is not None:
             log.warning("clock_set_back", seconds=int(by.total_seconds()))
             with self._storage.database.write() as connection:
-                event_queue.set_back(connection, now, by)
+                event_queue.set_back(connection, now, self._leases.length, self._longest_wait)
         taken: list[Claim | Unreadable] = []
         empty: set[tuple[Lane, str]] = set()
         for lane, installation_id in self._choices(room, now, waiting, Counter(busy), most_each):

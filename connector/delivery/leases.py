@@ -20,13 +20,13 @@ class Leases:
 
     def __init__(self, storage: Storage, seconds: float) -> None:
         self._storage = storage
-        self._length = timedelta(seconds=seconds)
+        self.length = timedelta(seconds=seconds)
         self._held: dict[int, frozenset[int]] = {}
         self._lock = threading.Lock()
 
     def until(self, now: datetime) -> datetime:
         """The end of a lease that begins now."""
-        return now + self._length
+        return now + self.length
 
     def hold(self, token: int, row_ids: Iterable[int]) -> None:
         """Remember what was claimed under a token."""

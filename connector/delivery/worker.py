@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from connector.core.retries import longest_wait
 from connector.delivery.batches import DEFAULT_BATCH_EVENTS
 from connector.delivery.claiming import Claim, Claiming, Unreadable
 from connector.delivery.leases import Leases
@@ -57,7 +58,8 @@ class DeliveryWorker:
         self._options = options
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="delivery")
         self._leases = Leases(storage, options.lease_seconds)
-        self._claiming = Claiming(storage, self._leases, options.batch_size)
+        longest = timedelta(seconds=longest_wait(options.retry_base))
+        self._claiming = Claiming(storage, self._leases, options.batch_size, longest)
         self._pacing = Pacing(options.retry_base)
         self._sending = Sending(
             storage,

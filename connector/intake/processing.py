@@ -41,6 +41,7 @@ _GROUP = 128
 _INSTALLATIONS_PER_GROUP = 16
 _TRIES = 5
 _AGAIN = timedelta(seconds=1)
+_LONGEST_WAIT = _AGAIN * 2**_TRIES
 _decompress = zstandard.ZstdDecompressor().decompress
 
 
@@ -98,8 +99,8 @@ class Processor:
 
     def _claim_turns(self, connection: Connection, limit: int, token: int) -> list[Claimed]:
         now, claimed = self._storage.now(), list[Claimed]()
-        if (by := self._clock.set_back_by(now)) is not None:
-            webhook_queue.set_back(connection, now, by)
+        if self._clock.set_back_by(now) is not None:
+            webhook_queue.set_back(connection, now, self._lease, _LONGEST_WAIT)
         # Nothing can be mapped for a store that has no pixel yet: its orders wait for the owner to connect TikTok.
         unconnected = frozenset(one.id for one in self._installations.all().values() if not one.pixel_code)
         for lane in Lane:

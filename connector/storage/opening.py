@@ -16,6 +16,7 @@ from connector.errors import ConfigurationError
 from connector.settings import Settings
 from connector.storage import tables_install as _tables_install  # noqa: F401 - fills the metadata
 from connector.storage import tables_reconcile as _tables_reconcile  # noqa: F401 - fills the metadata
+from connector.storage.clock import DatabaseClock
 from connector.storage.encryption import KeyRing
 from connector.storage.engine import Database, open_database
 from connector.storage.migrating import is_empty, migrate, pending_revision
@@ -28,8 +29,12 @@ _credential = Credential.__table__  # type: ignore[attr-defined]
 
 
 def utc_now() -> datetime:
-    """The clock of production."""
+    """The clock of this machine."""
     return datetime.now(UTC)
+
+
+def _machine_ids() -> RowIds:
+    return RowIds(lambda: time.time_ns() // 1_000_000, secrets.randbelow)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Storage:
     keys: KeyRing
     hash_key: bytes  # for keyed hashes; kept encrypted in the database, so that rotating keys keeps them valid
     now: Callable[[], datetime] = utc_now
-    _ids: RowIds = field(default_factory=lambda: RowIds(lambda: time.time_ns() // 1_000_000, secrets.randbelow))
+    _ids: RowIds = field(default_factory=_machine_ids)
     _ids_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def new_id(self) -> int:
@@ -63,9 +68,12 @@ class Storage:
         self.database.close()
 
 
-def open_storage(settings: Settings, *, now: Callable[[], datetime] = utc_now, check_schema: bool = True) -> Storage:
+def open_storage(
+    settings: Settings, *, now: Callable[[], datetime] | None = None, check_schema: bool = True
+) -> Storage:
     """Open the database of the settings; an empty SQLite file gets its tables.
 
+    `now` is the clock, by default the database's own on PostgreSQL, where several machines share its times.
     Raises ConfigurationError when the schema is not the one of this version or the keys do not open the database.
     """
     keys = KeyRing(secret_keys(settings), secrets.token_bytes)
@@ -74,7 +82,15 @@ def open_storage(settings: Settings, *, now: Callable[[], datetime] = utc_now, c
         migrate(database)
     elif check_schema and (wanted := pending_revision(database)):
         raise ConfigurationError(f"the database lacks migration {wanted}: run `connector migrate` first")
-    return Storage(database, keys, _hash_key(database, keys, now()), now)
+    clock, ids = _clock(database, now)
+    return Storage(database, keys, _hash_key(database, keys, clock()), clock, ids)
+
+
+def _clock(database: Database, now: Callable[[], datetime] | None) -> tuple[Callable[[], datetime], RowIds]:
+    if now is not None or database.is_sqlite:
+        return now or utc_now, _machine_ids()
+    clock = DatabaseClock(database)
+    return clock, RowIds(clock.milliseconds, secrets.randbelow)
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, text, update
 from sqlmodel import SQLModel
 
 from connector.core.states import Lane
@@ -167,14 +167,20 @@ class WorkQueue:
         """Give work back at once, as if never taken; at shutdown."""
         return self._update(connection, ids, {"run_at": now, "lease_token": 0, "tries": self.rows.c.tries - 1}, token)
 
-    def set_back(self, connection: Connection, now: datetime, by: timedelta) -> None:
-        """The clock was set back by so much: what waits, or is leased, until a time of before waits as long as it
-        would have. Runs in a write transaction; passes over all that waits.
+    def set_back(self, connection: Connection, now: datetime, lease: timedelta, longest: timedelta) -> None:
+        """The clock was set back: nothing waits until a time of before. What nobody has tried yet is due, a lease
+        ends within its length, a wait within the longest there is. Again, by another worker, it changes nothing.
+
+        Runs in a write transaction; passes over all that waits.
         """
-        span = "run_at - :micros" if connection.dialect.name == "sqlite" else "run_at - :micros * interval '1 us'"
-        later = text(f"UPDATE {self.rows.name} SET run_at = {span} WHERE run_at > :now")  # noqa: S608 - a table of ours
-        values = {"micros": by // timedelta(microseconds=1), "now": now}
-        connection.execute(later.bindparams(bindparam("now", type_=self.rows.c.run_at.type)), values)
+        c = self.rows.c
+        latest = case(
+            (c.tries == 0, bindparam("now", type_=c.run_at.type)),
+            (c.lease_token != 0, bindparam("lease_end", type_=c.run_at.type)),
+            else_=bindparam("latest", type_=c.run_at.type),
+        )
+        values = {"now": now, "lease_end": now + lease, "latest": now + longest}
+        connection.execute(update(self.rows).where(c.run_at > latest).values(run_at=latest), values)
 
     def backlog(self, connection: Connection) -> int:
         """How many pieces wait, due or not."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tests.bench.console import measure_console
 from tests.bench.flat import measure_flat
+from tests.bench.flood import measure_flood
 from tests.bench.intake import measure_intake
 from tests.bench.mapping import measure_mapping
 from tests.bench.memory import measure_memory
@@ -26,6 +27,7 @@ ROWS: Mapping[str, Callable[[Sizes], Iterator[Row]]] = MappingProxyType(
         "mapping": measure_mapping,
         "road": measure_road,
         "latency": measure_latency,
+        "flood": measure_flood,
         "memory": measure_memory,
         "flat": measure_flat,
         "console": measure_console,

@@ -43,6 +43,7 @@ class LoadSpec:
     rate: float = 0.0
     cpu: int | None = None
     samples: tuple[str, ...] = (ORDER,)
+    forged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class _Run:
     def _prepare(self) -> None:
         spec = self.spec
         templates = [Template(name) for name in spec.samples]
-        builders = [requests(template, spec.path, close=spec.close) for template in templates]
+        builders = [requests(template, spec.path, close=spec.close, forged=spec.forged) for template in templates]
         size = 0
         for number in range(spec.start, spec.start + (spec.prepared or spec.count)):
             which = number % len(templates)

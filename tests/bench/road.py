@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from tests.bench.sizes import Sizes
 from tests.bench.stand_in import Counted, StandIn, stand_in
 from tests.bench.workload import CART, EVENT_KINDS, ORDER, VIEW
 
-__all__ = ["Road", "measure_latency", "measure_road", "open_road"]
+__all__ = ["Road", "measure_latency", "measure_road", "open_road", "wait_for_events"]
 
 _PATH = f"/webhooks/woocommerce/{INSTALLATION}"
 _STALLED_SECONDS = 60.0
@@ -126,6 +126,16 @@ def _wait_for(tiktok: StandIn, count: int) -> Counted:
     return tiktok.counted()
 
 
+def wait_for_events(tiktok: StandIn, event_ids: Set[str]) -> dict[str, float]:
+    """Unix time of each event's acceptance, when these are all there. Raises RuntimeError when some never come."""
+    end_at = time.monotonic() + _STALLED_SECONDS
+    while missing := event_ids - (accepted := tiktok.times()).keys():
+        if time.monotonic() > end_at:
+            raise RuntimeError(f"{len(missing)} of {len(event_ids)} webhooks never became an accepted event")
+        time.sleep(0.5)
+    return accepted
+
+
 def _rows(name: str, rounds: list[_Round], processes: dict[str, int]) -> Iterator[Row]:
     rate = statistics.median(one.rate for one in rounds)
     yield at_least(f"{name}, accepted at TikTok, load and stand-in on the same cores", rate, "events/s", 1500)
@@ -169,8 +179,5 @@ def _latencies(sizes: Sizes, kind: str) -> list[float]:
         )  # fmt: skip
         with prepared_load(spec) as load:
             result = load.run()
-        _wait_for(road.tiktok, count)
-        accepted = road.tiktok.times()
-    if accepted.keys() != result.sent_at.keys():
-        raise RuntimeError("not every webhook became an accepted event")
+        accepted = wait_for_events(road.tiktok, result.sent_at.keys())
     return [accepted[event_id] - at for event_id, at in result.sent_at.items()]

@@ -73,12 +73,12 @@ def make(template: Template, start: int, count: int) -> Iterator[Made]:
     return map(template.body, range(start, start + count))
 
 
-def requests(template: Template, path: str, *, close: bool = False) -> Callable[[bytes], bytes]:
-    """Turns a body into the bytes of a signed HTTP request, as WooCommerce sends it."""
+def requests(template: Template, path: str, *, close: bool = False, forged: bool = False) -> Callable[[bytes], bytes]:
+    """Turns a body into the bytes of a signed HTTP request, as WooCommerce sends it; `forged`: by somebody else."""
     lines = [f"{name}: {value}" for name, value in template.headers.items() if name.lower() not in _OWN_HEADERS]
     connection = ["Connection: close"] if close else []
     head = "\r\n".join([f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *lines, *connection]).encode()
-    secret = RECORDING_SECRET.encode()
+    secret = b"a guess" if forged else RECORDING_SECRET.encode()
 
     def request(body: bytes) -> bytes:
         signature = base64.b64encode(hmac.digest(secret, body, "sha256"))

@@ -28,6 +28,7 @@ from connector.storage.tables import EventWork
 from tests.clock import Clock
 
 LEASE = timedelta(seconds=30)
+LONGEST = timedelta(seconds=45)
 INSTALLATIONS = ("a", "b", "c")
 _work = EventWork.__table__
 
@@ -77,6 +78,18 @@ def queue_machine(database: Database) -> type[RuleBasedStateMachine]:
         @rule(seconds=st.sampled_from([1, 5, 31]))
         def time_passes(self, seconds: int) -> None:
             self.clock.advance(seconds=seconds)
+
+        @rule(seconds=st.sampled_from([10, 61, 3600]), workers=st.integers(1, 2))
+        def the_clock_is_set_back(self, seconds: int, workers: int) -> None:
+            """Each worker that sees it says so; the second changes nothing."""
+            self.clock.advance(seconds=-seconds)
+            now = self.clock()
+            for _ in range(workers):
+                with database.write() as connection:
+                    event_queue.set_back(connection, now, LEASE, LONGEST)
+            for piece in self.model.values():
+                wait = timedelta(0) if not piece.tries else LEASE if piece.token else LONGEST
+                piece.run_at = min(piece.run_at, now + wait)
 
         @rule(
             target=claims,
