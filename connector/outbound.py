@@ -215,7 +215,9 @@ def _client(
 
 
 async def _exchange(client: httpx.AsyncClient, request: OutgoingRequest, limit: int) -> Reply:
-    headers = {**_DEFAULT_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
+    named = {**_DEFAULT_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
+    # As bytes: httpx takes ASCII only, and a token that was pasted wrong must be refused by whom it is for.
+    headers = [(name.encode(), value.encode()) for name, value in named.items()]
     watched = {"trace": _written} if failpoints.armed() else None
     call = httpx.Request(
         request.method, request.url, headers=headers, content=request.body or None, extensions=watched

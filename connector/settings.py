@@ -1,9 +1,11 @@
 """The environment as one frozen object. Only `cli`, `app` and the migrations read it; all else gets values."""
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,12 +17,18 @@ __all__ = ["Settings", "load_settings"]
 
 MINIMUM_KEY_LENGTH = 32
 _LOCAL_DATABASES = ("sqlite://", "postgresql://", "postgresql+psycopg://")
+_IN_MEMORY = re.compile(r"sqlite://(/?|/:memory:.*)(\?.*)?", re.DOTALL)
 
 
 class Settings(BaseSettings):
     """Every setting, named as in the environment with the prefix `CONNECTOR_`."""
 
-    model_config = SettingsConfigDict(env_prefix="CONNECTOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CONNECTOR_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,  # `NAME=` in a compose file or a unit means unset
+    )
 
     data_dir: Path = Field(Path("data"), description="Where the SQLite file, the spool and made keys live.")
     database_url: str | None = Field(
@@ -95,6 +103,8 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(_LOCAL_DATABASES):
             raise ValueError("must start with sqlite:// or postgresql://")
+        if value is not None and _IN_MEMORY.fullmatch(value):
+            raise ValueError("must name a file after sqlite:///, since a database in memory is gone with its process")
         return value or None
 
     @field_validator("public_url", "tiktok_api_url", "tiktok_pixel_url", "traces_url")
@@ -104,6 +114,8 @@ class Settings(BaseSettings):
             return None
         if not value.startswith(("https://", "http://")):
             raise ValueError("must start with https:// or http://")
+        if not _is_web_address(value):
+            raise ValueError("must be a host, and a path at most, such as https://connector.example")
         return value.rstrip("/")
 
     @field_validator("failpoints")
@@ -115,9 +127,11 @@ class Settings(BaseSettings):
     @field_validator("secret_keys")
     @classmethod
     def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        for key in split_keys(value.get_secret_value() if value else ""):
-            if len(key) < MINIMUM_KEY_LENGTH:
-                raise ValueError(f"each key needs {MINIMUM_KEY_LENGTH} characters or more")
+        keys = split_keys(value.get_secret_value()) if value else ()
+        if value and not keys:
+            raise ValueError("holds no key")
+        if any(len(key) < MINIMUM_KEY_LENGTH for key in keys):
+            raise ValueError(f"each key needs {MINIMUM_KEY_LENGTH} characters or more")
         return value
 
     @model_validator(mode="after")
@@ -151,6 +165,19 @@ class Settings(BaseSettings):
     def own_url(self) -> str:
         """The public address, or the local one while none is set."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def _is_web_address(text: str) -> bool:
+    """Scheme, host, perhaps a port and a path: no user name, no query, nothing that a header could not hold."""
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    only_these = parts.username is None and not parts.query and not parts.fragment
+    return bool(parts.hostname) and port != 0 and only_these
 
 
 def split_keys(text: str) -> tuple[str, ...]:

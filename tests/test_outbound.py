@@ -117,6 +117,15 @@ def test_a_call_and_its_answer(serve: Callable[..., Server]) -> None:
     assert server.heads[0].endswith(b'{"body": "of the test"}')
 
 
+def test_a_header_beyond_ascii_is_sent_as_utf_8(serve: Callable[..., Server]) -> None:
+    server = serve(answering(OK))
+    call = OutgoingRequest("POST", server.url, {"Access-Token": "tökén-☕"}, b"{}")
+
+    run(lambda outbound: outbound.send(call, guarded=False))
+
+    assert "tökén-☕".encode() in server.heads[0]
+
+
 def test_send_now_needs_no_event_loop(serve: Callable[..., Server]) -> None:
     assert send_now(request(serve(answering(OK)).url), allow_private=True).body == b"ok"
 

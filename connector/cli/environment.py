@@ -62,6 +62,8 @@ def read_lines(*names: str) -> list[str]:
         line = _line()
         if not line:
             raise UsageError(f"standard input ends before the {name}")
+        if len(line) >= _LONGEST_LINE:
+            raise UsageError(f"the {name} on standard input is too long")
         lines.append(line)
     return lines
 
@@ -75,11 +77,11 @@ def _line() -> str:
 
 
 def read_time(text: str | None, option: str) -> datetime | None:
-    """ISO 8601 time or date; without a zone it is UTC. Raises UsageError."""
+    """ISO 8601 time or date, in UTC; without a zone it is UTC already. Raises UsageError."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{option} takes a time such as 2026-11-20 or 2026-11-20T18:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from connector.cli.environment import command_settings, opened, read_time
 from connector.cli.options import AsJson, InstallationOption
 from connector.cli.output import note, progress, say, write_json
 from connector.core.states import EventState, WebhookState
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, UsageError
 from connector.operations.installations import ACTOR, require_installation
 from connector.operations.replay import (
     JobProgress,
@@ -70,10 +70,13 @@ def replay(
       connector replay --installation ID --state unreadable --dry-run
     """
     settings = command_settings()
+    begin, end = read_time(since, "--since"), read_time(until, "--until")
+    if begin and end and end <= begin:
+        raise UsageError("--until must be later than --since")
     selection = ReplaySelection(
         installation,
-        since=read_time(since, "--since"),
-        until=read_time(until, "--until"),
+        since=begin,
+        until=end,
         state=state.value if state else "",
         webhooks=state is not None and state.value in set(WebhookState),
     )
@@ -85,7 +88,7 @@ def replay(
     if as_json:
         write_json(_document(installation, dry_run, plan, job))
     else:
-        _show(plan, job, dry_run)
+        _show(plan, job)
 
 
 def _run(storage: Storage, selection: ReplaySelection, plan: ReplayPlan) -> JobProgress:
@@ -120,14 +123,14 @@ def _document(installation: str, dry_run: bool, plan: ReplayPlan, job: JobProgre
     }
 
 
-def _show(plan: ReplayPlan, job: JobProgress | None, dry_run: bool) -> None:
+def _show(plan: ReplayPlan, job: JobProgress | None) -> None:
     for verdict, text in _WORDS.items():
         if count := plan.verdicts.get(verdict):
             say(f"{count:>8} {text}")
     if job is not None:
         what = "webhooks wait to be read" if job.selection.webhooks else "events wait to be sent"
         say(f"{job.replayed} {what} again")
-    elif not dry_run:
+    elif not plan.goes:
         note("Nothing to replay.")
     if not plan.complete:
         note("There are more than were counted here.")

@@ -7,6 +7,7 @@ from connector.core.installation_settings import InstallationSettings, PurchaseN
 __all__ = [
     "ADD_TO_CART",
     "COMPLETE_REGISTRATION",
+    "MAPPED_EVENTS",
     "STOREFRONT_EVENTS",
     "VIEW_CONTENT",
     "is_off",
@@ -23,6 +24,8 @@ STOREFRONT_EVENTS = frozenset(
 )
 
 _PURCHASE_NAMES = frozenset(name.value for name in PurchaseName)
+# All that can come of a store without custom events.
+MAPPED_EVENTS = STOREFRONT_EVENTS | _PURCHASE_NAMES | {ADD_TO_CART, COMPLETE_REGISTRATION, VIEW_CONTENT}
 # Up to 50 letters, digits, _ and -; a letter first, no sign last.
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{0,48}[A-Za-z0-9])?")
 

@@ -9,7 +9,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def load(path: Path | str) -> Sample:
         return _parsed(path.stem, json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or 'no such file'})") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UsageError(f"{path}: is not a webhook sample") from error
 
 
@@ -149,18 +149,27 @@ def _found(path: Path) -> Path:
 
 
 def _parsed(name: str, file: dict[str, Any]) -> Sample:
+    """A file of the library, or what any recorder wrote that kept headers, raw body and time."""
     request = file["request"]
     return Sample(
         name=name,
-        platform=file["platform"],
-        note=file["note"],
-        recorded_at=datetime.fromisoformat(file["recorded_at"]),
-        recorded=file["recorded"],
-        method=request["method"],
-        headers=request["headers"],
+        platform=str(file.get("platform", "woocommerce")),
+        note=str(file.get("note", "")),
+        recorded_at=_recorded_at(file),
+        recorded=bool(file.get("recorded", True)),
+        method=str(request.get("method", "POST")),
+        headers={str(key): str(value) for key, value in request["headers"].items()},
         body=b64decode(request["body_base64"], validate=True),
-        recorded_with_secret=file.get("recorded_with_secret", RECORDING_SECRET),
+        recorded_with_secret=str(file.get("recorded_with_secret", RECORDING_SECRET)),
     )
+
+
+def _recorded_at(file: dict[str, Any]) -> datetime:
+    """ISO 8601 as in the library, or the seconds since 1970 at which a receiver took the request."""
+    if "recorded_at" not in file:
+        return datetime.fromtimestamp(float(file["request"]["received_at"]), UTC)
+    found = datetime.fromisoformat(file["recorded_at"])
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _shifted_date(by: timedelta) -> Callable[[re.Match[bytes]], bytes]:

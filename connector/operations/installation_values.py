@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from connector.core.event_names import MAPPED_EVENTS
 from connector.core.installation_settings import InstallationSettings
 from connector.errors import UsageError
 from connector.platforms.woocommerce.connect import read_store_url
@@ -24,6 +25,8 @@ __all__ = [
 
 _PIXEL_CODE = re.compile(r"[A-Za-z0-9]{1,64}")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
+_STATUS = re.compile(r"[a-z0-9_-]{1,40}")
+_CLEARED = frozenset({"", "null"})
 _TEST_CODE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NAME_LIMIT = 200
 _URL_LIMIT = 500
@@ -53,6 +56,11 @@ def currency_of(text: str) -> str:
     return text.upper()
 
 
+def _cleared(read: Callable[[str], str]) -> Callable[[str], str]:
+    """The same, where null clears as nothing does."""
+    return lambda text: read("" if text == "null" else text)
+
+
 def _store_name_of(text: str) -> str:
     if len(text) > _NAME_LIMIT or not text.isprintable():
         raise UsageError(f"a store's name is one line of up to {_NAME_LIMIT} characters")
@@ -62,8 +70,8 @@ def _store_name_of(text: str) -> str:
 _COLUMNS: Mapping[str, Callable[[str], str]] = {
     "pixel_code": pixel_code_of,
     "store_url": store_url_of,
-    "store_name": _store_name_of,
-    "currency": currency_of,
+    "store_name": _cleared(_store_name_of),
+    "currency": _cleared(currency_of),
 }
 
 
@@ -82,6 +90,15 @@ def _words(text: str) -> Any:
     if isinstance(found, list):
         return found
     return [word.strip() for word in str(text).split(",") if word.strip()]
+
+
+def _statuses(text: str) -> Any:
+    """Order statuses as WordPress keeps them; another word would be a typing error that stops all purchases."""
+    words = _words(text)
+    for word in words:
+        if not isinstance(word, str) or not _STATUS.fullmatch(word):
+            raise UsageError("paid_statuses takes order statuses, for example paid_statuses=processing,completed")
+    return words
 
 
 def _pairs(text: str) -> Any:
@@ -115,7 +132,7 @@ def _test_code(text: str) -> Any:
 
 _SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "consent_policy": _plain,
-    "paid_statuses": _words,
+    "paid_statuses": _statuses,
     "value_basis": _plain,
     "content_id": _plain,
     "purchase_event": _plain,
@@ -144,15 +161,30 @@ def changed_values(record: InstallationRecord, assignments: list[str]) -> tuple[
 
 def settings_with(settings: InstallationSettings, texts: Mapping[str, str]) -> InstallationSettings:
     """Settings with these changed, each given as text. Raises UsageError."""
-    values = settings.model_dump() | {name: _SETTINGS.get(name, _plain)(text) for name, text in texts.items()}
+    cleared = {name for name, text in texts.items() if text in _CLEARED}
+    values = {name: value for name, value in settings.model_dump().items() if name not in cleared}
+    values |= {name: _SETTINGS.get(name, _plain)(text) for name, text in texts.items() if name not in cleared}
     if "test_event_code" in texts and "test_event_code_expires_at" not in texts:
         values["test_event_code_expires_at"] = None  # the old expiry was the old code's
     try:
-        return InstallationSettings.model_validate(values)
+        changed = InstallationSettings.model_validate(values)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         name = fault["loc"][0] if fault["loc"] else "settings"
         raise UsageError(f"{name}: {fault['msg'].removeprefix('Value error, ')}") from None
+    if "disabled_events" in texts:
+        _check_disabled(changed)
+    return changed
+
+
+def _check_disabled(settings: InstallationSettings) -> None:
+    """A name that no event has would switch nothing off, and nobody would notice. Raises UsageError."""
+    known = {*MAPPED_EVENTS, *settings.custom_events.values()}
+    for name in settings.disabled_events:
+        if name not in known:
+            raise UsageError(
+                f"disabled_events: there is no event {name[:50]!r}; there are: {', '.join(sorted(known))}"
+            )
 
 
 def _split(assignment: str) -> tuple[str, str]:

@@ -81,9 +81,9 @@ def new_public_word() -> str:
 def add_installation(storage: Storage, new: NewInstallation) -> AddedInstallation:
     """Write an installation with its secrets; calls nobody. Raises UsageError with one line."""
     record = _new_record(new, storage.now())
-    given = _secret(new.webhook_secret, "webhook secret") if new.webhook_secret is not None else None
+    given = _given(new.webhook_secret, "webhook secret") if new.webhook_secret is not None else None
     made = None if given else secrets.token_hex(32)
-    sealed = {"access_token": _secret(new.access_token, "access token"), "webhook_secret": given or made or ""}
+    sealed = {"access_token": _token(new.access_token), "webhook_secret": given or made or ""}
     with storage.database.write() as connection:
         insert_installation(connection, record)
         for kind, text in sealed.items():
@@ -166,7 +166,7 @@ def reconnect_installation(
     storage: Storage, installation_id: str, access_token: str
 ) -> tuple[InstallationRecord, int]:
     """Take a new access token and send again. Returns the installation and how much waiting work became due."""
-    token = _secret(access_token, "access token")
+    token = _token(access_token)
     with storage.database.write() as connection:
         record = _standing(connection, installation_id)
         replace_credential(
@@ -208,8 +208,16 @@ def _moment(connection: Connection, storage: Storage) -> datetime:
     return now if newest is None or now > newest else newest + _STEP
 
 
-def _secret(text: str, what: str) -> str:
-    if not text:
+def _token(text: str) -> str:
+    """An access token as TikTok hears it: spaces around it came with copying, and no header could carry them."""
+    token = _given(text, "access token").strip()
+    if not token.isprintable():
+        raise UsageError("the access token on standard input holds control characters")
+    return token
+
+
+def _given(text: str, what: str) -> str:
+    if not text.strip():
         raise UsageError(f"the {what} on standard input is empty")
     return text
 

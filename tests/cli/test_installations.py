@@ -75,7 +75,11 @@ def test_add_normalises_what_was_typed(cli: Commands) -> None:
         ([], "", "access token"),
         ([], "\n", "access token"),
         (["--webhook-secret-stdin"], "t\n", "webhook secret"),
+        ([], "  \t\r\n", "access token"),
+        ([], "to\x07ken\n", "control characters"),
+        ([], f"{'t' * 70_000}\n", "too long"),
         (["--webhook-secret-stdin"], "t\n\n", "webhook secret"),
+        (["--webhook-secret-stdin"], "t\n   \n", "webhook secret"),
     ],
 )
 def test_add_refuses_with_one_line(cli: Commands, changed: list[str], stdin: str, word: str) -> None:
@@ -88,6 +92,62 @@ def test_a_token_is_never_an_argument(cli: Commands) -> None:
     command = "installations add --platform woocommerce --url https://shop.example --pixel-code C1".split()
     assert "standard input" in cli(*command).refused()
     assert "No such option" in cli(*command, "--access-token", CANARY).refused()
+
+
+@pytest.mark.parametrize("typed", ["t-1", "t-1\r", "  t-1\t", "t-1 \r"])
+def test_what_came_with_copying_a_token_is_left_out(cli: Commands, opened: Opener, typed: str) -> None:
+    added = cli.add(token=typed)["installation_id"]
+    assert secrets_of(opened(), added, "access_token") == ["t-1"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "cleared"),
+    [
+        ("value_basis=without_tax", "value_basis="),
+        ("consent_policy=required", "consent_policy=null"),
+        ("custom_events=a.b:Booking", "custom_events=null"),
+        ("paid_statuses=shipped", "paid_statuses="),
+        ("disabled_events=Search", "disabled_events=null"),
+        ("send_renewals=true", "send_renewals="),
+        ("currency=USD", "currency=null"),
+        ("store_name=Mugs", "store_name=null"),
+        ("test_event_code=TEST1", "test_event_code=null"),
+    ],
+)
+def test_nothing_or_null_brings_back_the_default(cli: Commands, changed: str, cleared: str) -> None:
+    added = cli.add()["installation_id"]
+    cli("installations", "set", added, "consent_policy=by_region")
+
+    def shown() -> dict[str, object]:
+        document = cli("installations", "show", added, "--json").document
+        return {name: value for name, value in document.items() if name != "updated_at"}
+
+    before = shown()
+    assert cli("installations", "set", added, changed).code == 0
+    assert shown() != before
+    assert cli("installations", "set", added, cleared).code == 0
+    assert shown() == before
+
+
+@pytest.mark.parametrize(
+    ("assignment", "word"),
+    [
+        ("paid_statuses={}", "paid_statuses"),
+        ("paid_statuses=Processing!", "paid_statuses"),
+        ("paid_statuses=[1]", "paid_statuses"),
+        ("disabled_events=Viewcontent", "ViewContent"),
+        ("disabled_events=Booking", "'Booking'"),
+    ],
+)
+def test_a_word_that_would_do_nothing_is_refused(cli: Commands, assignment: str, word: str) -> None:
+    added = cli.add()["installation_id"]
+    assert word in cli("installations", "set", added, assignment).refused()
+
+
+def test_an_event_of_ones_own_can_be_off(cli: Commands) -> None:
+    added = cli.add()["installation_id"]
+    set_both = ("installations", "set", added, "custom_events=a.b:Booking", "disabled_events=Booking", "--json")
+    assert cli(*set_both).document["settings"]["disabled_events"] == ["Booking"]
 
 
 def test_pause_resume_and_remove(both: Commands, opened: Opener) -> None:
@@ -184,7 +244,7 @@ def test_set_refuses_secret_fields_without_repeating_them(cli: Commands, assignm
         ("currency", "KEY=VALUE"),
         ("consent_policy=maybe", "consent_policy"),
         ("send_renewals=perhaps", "send_renewals"),
-        ("paid_statuses=", "at least one"),
+        ("paid_statuses=[]", "at least one"),
         ("custom_events=topic", "topic:Name"),
         ("custom_events=a:Checkout", "reserves"),
         ("test_event_code_expires_at=soon", "2026-12-31"),

@@ -1,5 +1,6 @@
 import json
 import re
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,6 +50,40 @@ def test_a_moved_order_has_no_date_left_of_its_recording():
     later = moved_to(sample, datetime(2031, 5, 6, tzinfo=UTC))
     assert b"2026-" not in later.body
     assert json.loads(later.body)["order_key"] == json.loads(sample.body)["order_key"]
+
+
+def test_a_file_of_another_recorder_plays_too(tmp_path):
+    sample = load("order_created_usd")
+    body = b64encode(sample.body).decode()
+    request = {"headers": dict(sample.headers), "body_base64": body, "received_at": 1795332696.25}
+    file = tmp_path / "recorded.json"
+    file.write_text(json.dumps({"request": request, "secret": None}), encoding="utf-8")
+
+    played = load(file)
+
+    assert (played.platform, played.topic, played.body) == ("woocommerce", "order.created", sample.body)
+    assert played.recorded_at == datetime(2026, 11, 22, 7, 31, 36, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"request": {"headers": [], "body_base64": "", "received_at": 1}}',
+        '{"request": {"headers": {}, "body_base64": "*", "received_at": 1}}',
+        '{"request": {"headers": {}, "body_base64": ""}}',
+        '{"request": {"headers": {}, "body_base64": "", "received_at": 1e300}}',
+        '{"request": {"headers": {}, "body_base64": ""}, "recorded_at": 5}',
+    ],
+)
+def test_a_file_that_is_no_sample_is_named(tmp_path, text):
+    file = tmp_path / "other.json"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(UsageError, match="is not a webhook sample"):
+        load(file)
 
 
 def test_unix_times_move_but_digits_in_a_name_do_not():
