@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from connector import failpoints
 from connector.app.health import health_routes
 from connector.app.http_protocol import bounded_http
+from connector.app.listening import BACKLOG, listening_sockets, own_port
 from connector.app.maintenance import MaintenanceThread
 from connector.app.pages import page_routes
 from connector.app.workers import (
@@ -194,17 +195,19 @@ def run_server(
     """`connector serve`: listen until SIGTERM or SIGINT, then commit what waits and stop."""
     configure_logs(settings.log_format, settings.log_level)
     failpoints.arm(failpoints.parse(settings.failpoints))
+    host, port = host or settings.host, settings.port if port is None else port
+    sockets = listening_sockets(host, port)
     storage = open_storage(settings)
     app = create_app(settings, storage, delivery=delivery)
-    config = server_config(settings, app, host=host or settings.host, port=settings.port if port is None else port)
+    config = server_config(settings, app, host=host, port=port)
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not walk it with every generation
     gc.set_threshold(20_000, 20, 50)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ends_cleanly)
-    log.info("listening", host=config.host, port=config.port, delivery=delivery)
+    log.info("listening", host=host, port=own_port(sockets), delivery=delivery)
     try:
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets)
     finally:
         storage.close()
 
@@ -227,5 +230,5 @@ def server_config(settings: Settings, app: ASGIApp, *, host: str, port: int) -> 
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=20,
-        backlog=4096,
+        backlog=BACKLOG,
     )

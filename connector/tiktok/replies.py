@@ -100,7 +100,11 @@ def _quota(answer: _Answer) -> DeliveryResult:
 
 
 _TOO_FREQUENT = re.compile(r"too (many|frequent)|frequen|rate.?limit|throttl|\bQP[SMD]\b", re.IGNORECASE)
-_PIXEL_FAULT = re.compile(r"pixel.?code|event_source_id", re.IGNORECASE)
+_PIXEL_FAULT = re.compile(
+    r"pixel.?(?:code|id)\b|event.?source.?id"
+    r"|\b(?:invalid|unknown|wrong|incorrect) pixel\b|\bpixel\b.{0,60}\b(?:exists?|found|invalid|incorrect|deleted)\b",
+    re.IGNORECASE,
+)
 # Only what is a path: "event 3" may count from 0 or from 1, and blaming the wrong event would lose it.
 _PLACE = re.compile(r"(?<![A-Za-z0-9_])(?:batch|data|events?)(?:[./](\d{1,4})(?!\d)|\[(\d{1,4})\])", re.IGNORECASE)
 

@@ -78,7 +78,7 @@ def test_a_file_of_another_recorder_plays_too(tmp_path):
         '{"request": {"headers": {}, "body_base64": ""}, "recorded_at": 5}',
     ],
 )
-def test_a_file_that_is_no_sample_is_named(tmp_path, text):
+def test_what_a_recorder_cannot_have_written_is_refused(tmp_path, text):
     file = tmp_path / "other.json"
     file.write_text(text, encoding="utf-8")
 
