@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connector.console.gate import viewer_of
+from connector.console.list_requests import row_id
 from connector.console.permissions import Role
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
@@ -35,8 +36,7 @@ class AdminPages:
 
     async def audit(self, request: Request) -> Response:
         """The audit log, newest first."""
-        text = request.query_params.get("before", "")
-        before = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        before = row_id(request.query_params.get("before", ""))
         actor, action = request.query_params.get("actor", "").strip(), request.query_params.get("action", "").strip()
         entries = await self._services.read(lambda c: _entries(c, before, actor, action))
         checked = request.query_params.get("verify") == "1"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -27,6 +28,7 @@ from connector.storage.opening import Storage
 
 __all__ = ["routes"]
 
+_FAULTS = {404: "not_found", 405: "not_that_way", 500: "broken"}
 _Entry = tuple[str, str, Action, Handler]  # method, path, action, handler
 # In order of the navigation; the second is the action that shows it.
 NAVIGATION: Sequence[tuple[str, Action, str, str]] = (
@@ -66,7 +68,8 @@ def routes(settings: Settings, storage: Storage) -> list[BaseRoute]:
             ),
         ]
     )
-    application.add_exception_handler(404, partial(_not_found, pages))
+    for status, what in _FAULTS.items():
+        application.add_exception_handler(status, partial(_fault, pages, status, what))
     https = settings.own_url.startswith("https://")
     return [
         Route("/console", _slash, methods=["GET"]),
@@ -127,5 +130,8 @@ async def _slash(request: Request) -> Response:
     return RedirectResponse("/console/", 307)
 
 
-async def _not_found(pages: ConsolePages, request: Request, _error: Exception) -> Response:
-    return pages.fault(request, 404, "not_found")
+async def _fault(pages: ConsolePages, status: int, what: str, request: Request, error: Exception) -> Response:
+    response = pages.fault(request, status, what)
+    if isinstance(error, HTTPException):
+        response.headers.update(error.headers or {})  # a 405 names the methods that there are
+    return response

@@ -4,12 +4,15 @@ import secrets
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
+from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from connector.console.list_requests import LARGEST_ID
 from connector.console.permissions import Action, allows
 from connector.console.services import ConsoleServices
 from connector.errors import UsageError
+from connector.logs import log
 from connector.pages.forms import FormRefused
 from connector.storage.staff import StaffRecord, close_session, find_session, open_session, touch_session
 
@@ -33,20 +36,34 @@ def guarded(services: ConsoleServices, action: Action, handler: Handler, fault: 
     """
 
     async def answer(request: Request) -> Response:
-        viewer = await _find_viewer(services, request)
-        if viewer is None:
-            return _to_sign_in(request)
-        request.state.viewer = viewer
-        if not allows(viewer.role, action):
-            return fault(request, 403, "not_allowed")
         try:
-            return await handler(request)
+            return await _allowed(services, action, handler, fault, request)
         except FormRefused as error:
             return fault(request, error.status, "form_refused")
         except UsageError as error:
             return fault(request, 400, str(error))
+        except OperationalError as error:  # out of reach, or a statement that took longer than a page may
+            log.warning("console_database", error=type(error.orig).__name__)
+            return fault(request, 503, "database")
 
     return answer
+
+
+async def _allowed(
+    services: ConsoleServices, action: Action, handler: Handler, fault: Fault, request: Request
+) -> Response:
+    viewer = await _find_viewer(services, request)
+    if viewer is None:
+        return _to_sign_in(request)
+    request.state.viewer = viewer
+    if not allows(viewer.role, action):
+        return fault(request, 403, "not_allowed")
+    if "%00" in request.url.query or "\0" in request.url.path:  # PostgreSQL takes no text with it
+        return fault(request, 400, "unreadable")
+    row_id = request.path_params.get("id")
+    if isinstance(row_id, int) and row_id > LARGEST_ID:
+        return fault(request, 404, "not_found")
+    return await handler(request)
 
 
 async def start_session(services: ConsoleServices, request: Request, staff: StaffRecord, response: Response) -> None:

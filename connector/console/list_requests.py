@@ -8,10 +8,12 @@ from starlette.datastructures import QueryParams
 
 from connector.storage.lists import ListOf, Wanted
 
-__all__ = ["PAGE_SIZES", "ListRequest", "moment", "read_list_request"]
+__all__ = ["LARGEST_ID", "PAGE_SIZES", "ListRequest", "moment", "read_list_request", "row_id"]
 
 PAGE_SIZES = (25, 50, 100, 200)
+_SIZES = frozenset(map(str, PAGE_SIZES))
 _LONGEST = 200
+LARGEST_ID = (1 << 63) - 1
 _POINTED = ("order_id", "event_id", "request_id")
 
 
@@ -49,10 +51,10 @@ def read_list_request(params: QueryParams, listed: ListOf) -> ListRequest:
         order_id=filters.get("order_id", "").removeprefix("#"),
         event_id=filters.get("event_id", ""),
         request_id=filters.get("request_id", ""),
-        before=_number(params.get("before", "")),
-        after=_number(params.get("after", "")),
+        before=row_id(params.get("before", "")),
+        after=row_id(params.get("after", "")),
         oldest_first=sort in ("id", listed.time),
-        limit=int(size) if size.isdigit() and int(size) in PAGE_SIZES else PAGE_SIZES[1],
+        limit=int(size) if size in _SIZES else PAGE_SIZES[1],
     )
     return ListRequest(wanted, columns, sort, sort.lstrip("-") in ("id", listed.time), filters)
 
@@ -61,10 +63,12 @@ def moment(text: str) -> datetime | None:
     """An ISO 8601 date or time; without a zone it is UTC. None when it is none."""
     try:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day of all times have no other zone
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+def row_id(text: str) -> int | None:
+    """A row's id as it stands in an address; None when it can be none."""
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    return found if 0 <= found <= LARGEST_ID else None

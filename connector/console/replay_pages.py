@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connector.console.gate import safe_next, viewer_of
-from connector.console.list_requests import moment
+from connector.console.list_requests import moment, row_id
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
 from connector.core.states import EventState, WebhookState
@@ -135,6 +135,6 @@ def _number(text: str) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 19:
+    if (found := row_id(text)) is None:
         raise UsageError("an id is a number")
-    return int(text)
+    return found

@@ -12,11 +12,12 @@ _START_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 _COUNTER_BITS = 12
 _TAG_BITS = 10
 _SHIFT = _COUNTER_BITS + _TAG_BITS
+_LAST_MS = (1 << (63 - _SHIFT)) - 1
 
 
 def id_at(unix_ms: int) -> int:
-    """The smallest id of that millisecond; for range queries by time."""
-    return max(unix_ms - _START_MS, 0) << _SHIFT
+    """The smallest id of that millisecond, for range queries by time; of times that no id can have, the nearest."""
+    return min(max(unix_ms - _START_MS, 0), _LAST_MS) << _SHIFT
 
 
 def time_of(row_id: int) -> int:

@@ -65,9 +65,11 @@ async def read_form(request: Request, limit: int = MAX_FORM_BYTES) -> Form:
     """The fields of a URL-encoded post; no check of where it comes from. Raises FormRefused."""
     text = (await read_body(request, limit)).decode("utf-8", "replace")
     try:
-        return Form(tuple(parse_qsl(text, keep_blank_values=True, max_num_fields=500)))
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=500)
     except ValueError:
         raise FormRefused(413) from None
+    # No keyboard writes the sign zero, and PostgreSQL takes no text with it.
+    return Form(tuple((name, value.replace("\0", "")) for name, value in fields))
 
 
 class FormGuard:

@@ -5,6 +5,7 @@ and the walk stops after a budget of time, saying how far it came: the reader go
 however rare its matches, costs more than the budget.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ __all__ = [
 SCAN_SECONDS = 0.04
 _FIRST_CHUNK, _LARGEST_CHUNK = 400, 4000
 _NO_END = (1 << 63) - 1
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_NO_NUMBER = -1_999_999_999  # no column of the lists has it
 # States so rare that they have an index of their own, over all installations.
 _RARE_EVENTS = frozenset({"held", "rejected", "dead"})
 
@@ -246,6 +249,6 @@ def _state_has_index(listed: ListOf, wanted: Wanted, value: str) -> bool:
 
 
 def _typed(column: Any, value: str) -> Any:
-    if column.type.python_type is int:
-        return int(value) if value.lstrip("-").isdigit() and len(value) < 10 else -1
-    return value
+    if column.type.python_type is not int:
+        return value
+    return int(value) if _WHOLE_NUMBER.fullmatch(value) else _NO_NUMBER
