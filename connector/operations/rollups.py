@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.installation_settings import PurchaseName
 from connector.core.row_ids import id_at
+from connector.core.states import EventState
 from connector.storage.opening import Storage
 from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event, Webhook
 from connector.storage.tables_console import RollupCursor, RollupHour
@@ -195,18 +196,24 @@ def _webhooks(connection: Connection, after: int, top: int) -> tuple[int, int, C
 
 def _events(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
     c = _event.c
-    columns = (c.id, c.installation_id, c.created_at, c.state, c.match_keys)
+    columns = (c.id, c.installation_id, c.created_at, c.state, c.match_keys, c.attempts)
     rows = connection.execute(_newer(select(*columns), c.id, after, top)).all()
     counts: Counter[_Key] = Counter()
     for row in rows:
         place = (_hour(row.created_at), row.installation_id)
         counts[(*place, "made")] += 1
-        if row.state in ("withheld", "filtered"):  # final from the start; the others are counted by attempts
-            counts[(*place, row.state)] += 1
-        else:
+        if word := _final_from_the_start(row):
+            counts[(*place, word)] += 1
+        elif row.state != EventState.WITHDRAWN:
             counts[(*place, "matchable")] += 1
             counts.update((*place, f"key_{key}") for key in row.match_keys.split(",") if key)
     return len(rows), rows[-1].id if rows else after, counts
+
+
+def _final_from_the_start(row: Row[Any]) -> str:
+    """Its metric; empty for what goes to TikTok, which is counted by its attempts."""
+    refused_here = row.state == EventState.REJECTED and not row.attempts
+    return str(row.state) if refused_here or row.state in (EventState.WITHHELD, EventState.FILTERED) else ""
 
 
 def _attempts(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
@@ -217,19 +224,36 @@ def _attempts(connection: Connection, after: int, top: int) -> tuple[int, int, C
     for row in rows:
         place = (_hour(row.started_at), row.installation_id)
         counts[(*place, "attempts")] += 1
-        if row.result in ("accepted", "rejected"):
-            counts[(*place, row.result)] += row.event_count
-    _count_latency(connection, [row for row in rows if row.result == "accepted"], counts)
+        if row.result == "accepted":
+            counts[(*place, "accepted")] += row.event_count
+        elif row.result == "rejected" and row.event_count == 1:
+            counts[(*place, "rejected")] += 1  # a larger call went again in parts, each with an answer of its own
+    _count_latency(connection, [row.id for row in rows if row.result == "accepted"], counts)
+    _count_old_pixels(connection, {row.id: row for row in rows if row.result == "access_lost"}, counts)
     return len(rows), rows[-1].id if rows else after, counts
 
 
-def _count_latency(connection: Connection, accepted: Sequence[Row[Any]], counts: Counter[_Key]) -> None:
+def _count_old_pixels(connection: Connection, calls: Mapping[int, Row[Any]], counts: Counter[_Key]) -> None:
+    """Events whose own, older pixel was refused: the installation goes on, they are rejected."""
+    e, a = _event.c, _attempt_event.c
+    statement = (
+        select(a.attempt_id, func.count())
+        .join(_event, a.event_row_id == e.id)
+        .where(a.attempt_id.in_(calls), e.state == EventState.REJECTED, e.reason == "old_pixel_refused")
+        .group_by(a.attempt_id)
+    )
+    for attempt_id, count in connection.execute(statement) if calls else ():
+        call = calls[attempt_id]
+        counts[_hour(call.started_at), call.installation_id, "rejected"] += count
+
+
+def _count_latency(connection: Connection, accepted: Sequence[int], counts: Counter[_Key]) -> None:
     """From the order's own time to the acceptance, purchases only."""
     e, a = _event.c, _attempt_event.c
     statement = (
         select(e.installation_id, e.event_time, e.delivered_at)
         .join(_attempt_event, a.event_row_id == e.id)
-        .where(a.attempt_id.in_([row.id for row in accepted]), e.name.in_(_PURCHASES), e.delivered_at.is_not(None))
+        .where(a.attempt_id.in_(accepted), e.name.in_(_PURCHASES), e.delivered_at.is_not(None))
     )
     for row in connection.execute(statement):
         bucket = bisect_left(LATENCY_BOUNDS, (row.delivered_at - row.event_time).total_seconds())

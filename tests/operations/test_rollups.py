@@ -1,15 +1,19 @@
 """What is counted, once each, by whoever looks; and what a dashboard reads from it."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, insert, select
 
+from connector.core.states import EventState
 from connector.operations.rollups import EVERYBODY, LATENCY_BOUNDS, overview, percentile, run_rollup_step, totals
 from connector.operations.trouble import health_of_all
 from connector.settings import Settings
 from connector.storage.opening import Storage
+from connector.storage.tables import Event, Webhook
 from connector.storage.tables_console import RollupHour
 from tests.console.world import World
 
@@ -138,3 +142,67 @@ def test_sums_of_every_store_leave_out_those_of_all_together(world: World) -> No
     with world.storage.database.read() as connection:
         found = totals(connection, hour, hour + timedelta(hours=1), ("accepted", "rejected"))
     assert found == {"inst1": {"accepted": 2}, "inst2": {"accepted": 3}}
+
+
+def test_a_batch_that_is_refused_for_one_event_counts_that_one(world: World) -> None:
+    events = [world.add_order(str(number))[1] for number in range(3)]
+    world.add_attempt(events, result="rejected")  # the call: nothing of it was taken, the others went again
+    world.add_attempt(events[:2])
+    world.add_attempt(events[2:], result="rejected")
+    count_all(world)
+    assert {name: counted_of(world)[name] for name in ("accepted", "rejected")} == {"accepted": 2, "rejected": 1}
+
+
+def test_what_our_own_check_or_an_old_pixel_refuses_is_counted(world: World) -> None:
+    world.add_order("1", state="rejected", reason="invalid:value", attempts=0, delivered_at=None, match_keys="")
+    _, old = world.add_order("2", state="rejected", reason="old_pixel_refused", delivered_at=None)
+    world.add_attempt([old], result="access_lost", reason="no_permission")
+    _, waits = world.add_order("3", state="pending", delivered_at=None)
+    world.add_attempt([waits], result="access_lost", reason="token_revoked")
+    count_all(world)
+    counted = counted_of(world)
+    assert counted["rejected"] == 2
+    assert counted["matchable"] == 2  # what was never to be sent has no part in the coverage
+
+
+def test_the_figures_are_those_of_the_rows(world: World) -> None:
+    """Whatever the order of things: counted step by step is counted at once."""
+    draw = Random(11)
+    for number in range(40):
+        world.installation = draw.choice(("inst1", "inst2"))
+        state = draw.choice(list(EventState))
+        attempts = draw.randrange(3) if state in ("pending", "rejected", "dead") else int(state == "delivered")
+        _, event = world.add_order(
+            str(number),
+            state=state,
+            attempts=attempts,
+            match_keys=draw.choice(("email", "email,ttclid", "ip")),
+            event_time=world.storage.now() - timedelta(seconds=draw.randrange(100_000)),
+        )
+        for _ in range(attempts):
+            last = state if state in ("delivered", "rejected") else "retry"
+            world.add_attempt([event], result="accepted" if last == "delivered" else last)
+            break
+        if draw.random() < 0.3:
+            run_rollup_step(world.storage, NONE, NONE)
+    count_all(world)
+    with world.storage.database.read() as connection:
+        rows = connection.execute(select(Event.__table__)).all()
+        webhooks = connection.execute(select(func.count()).select_from(Webhook.__table__)).scalar()
+    states = Counter(row.state for row in rows)
+    sendable = [row for row in rows if row.state not in ("withheld", "filtered", "withdrawn")]
+    sendable = [row for row in sendable if row.state != "rejected" or row.attempts]
+    expected = {
+        "arrived": webhooks,
+        "made": len(rows),
+        "accepted": states["delivered"],
+        "rejected": states["rejected"],
+        "withheld": states["withheld"],
+        "filtered": states["filtered"],
+        "matchable": len(sendable),
+        "key_ttclid": sum("ttclid" in row.match_keys for row in sendable),
+    }
+    counted = counted_of(world)
+    assert {name: counted.get(name, 0) for name in expected} == expected
+    apart = [counted_of(world, name) for name in ("inst1", "inst2")]
+    assert {name: sum(one.get(name, 0) for one in apart) for name in expected} == expected
