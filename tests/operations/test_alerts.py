@@ -5,18 +5,22 @@ import hmac
 import json
 import socketserver
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from connector.core.row_ids import id_at
 from connector.errors import UsageError
-from connector.operations.alerts import add_rule, all_rules, evaluate_alerts
+from connector.operations.alerts import AlertKind, add_rule, all_rules, evaluate_alerts
+from connector.operations.rollups import run_rollup_step
 from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.installations import change_installation
 from connector.storage.opening import Storage
+from connector.storage.tables import EventWork
 from tests.clock import Clock
 from tests.console.world import World
 
@@ -80,7 +84,76 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(world: World, setti
     assert [json.loads(body)["type"] for _, body in got] == ["alert.began", "alert.over"]
     headers, body = got[0]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    assert headers["webhook-signature"] == "v1," + hmac.digest(b"shared secret", signed, "sha256").hex()
+    assert headers["webhook-signature"] == "v1," + b64encode(hmac.digest(b"shared secret", signed, "sha256")).decode()
+
+
+def test_a_secret_of_the_standard_form_signs_as_its_libraries_check(
+    world: World, settings: Settings, receiver
+) -> None:
+    """Standard Webhooks: `whsec_` and the key in base64, the signature in base64."""
+    address, got = receiver
+    key = b"0123456789abcdef0123456789abcdef"
+    rule(world, target=address, secret=f"whsec_{b64encode(key).decode()}")
+    set_access(world, "lost")
+    assert look(world, settings) == 1
+    headers, body = got[0]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    assert headers["webhook-signature"] == "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def test_every_alarm_has_an_id_of_its_own(world: World, settings: Settings, receiver) -> None:
+    address, got = receiver
+    world.add_installation("inst2")
+    rule(world, target=address)
+    with world.storage.database.write() as connection:
+        for name in ("inst1", "inst2"):
+            change_installation(connection, name, world.storage.now(), access="lost")
+    assert look(world, settings) == 2
+    set_access(world, "ok")
+    assert look(world, settings) == 1
+    assert len({headers["webhook-id"] for headers, _ in got}) == 3
+
+
+def recover(world: World, kind: str, event: int) -> None:
+    if kind == "access_lost":
+        set_access(world, "ok")
+    if kind == "silence":
+        world.add_webhook("order.updated", b"{}", id=id_at(int(world.storage.now().timestamp() * 1000)))
+    if kind == "backlog_age":
+        with world.storage.database.write() as connection:
+            connection.execute(EventWork.__table__.delete())
+    if kind == "rejection_rate":
+        world.add_attempt([event] * 1, event_count=99)
+
+
+@pytest.mark.parametrize("kind", list(AlertKind))
+def test_each_kind_begins_once_and_is_over_once(
+    world: World, settings: Settings, receiver, clock: Clock, kind: str
+) -> None:
+    address, got = receiver
+    rule(
+        world,
+        target=address,
+        kind=kind,
+        threshold={"silence": 6, "rejection_rate": 5, "backlog_age": 30}.get(kind, 0),
+    )
+    _, event = world.add_order("1", state="rejected", delivered_at=None)
+    assert look(world, settings) == 0
+    world.add_work(event, world.storage.now())
+    set_access(world, "lost")
+    world.add_attempt([event], result="rejected")
+    clock.time += timedelta(hours=7 if kind in ("silence", "backlog_age") else 0, minutes=2)
+    while run_rollup_step(world.storage):
+        pass
+    assert [look(world, settings) for _ in range(3)] == [1, 0, 0]
+    recover(world, kind, event)
+    clock.time += timedelta(minutes=2)
+    while run_rollup_step(world.storage):
+        pass
+    assert [look(world, settings) for _ in range(3)] == [1, 0, 0]
+    assert [(json.loads(body)["kind"], json.loads(body)["type"]) for _, body in got] == [
+        (kind, "alert.began"), (kind, "alert.over"),
+    ]  # fmt: skip
 
 
 def test_silence_and_backlog_are_noticed(world: World, settings: Settings, receiver, clock: Clock) -> None:
@@ -146,8 +219,9 @@ def test_a_mail_names_the_store_on_one_line(world: World, settings: Settings) ->
 
 @pytest.mark.parametrize(
     "values",
-    [{"kind": "weather"}, {"threshold": -1}, {"channel": "pigeon"}, {"target": "ftp://x"}, {"target": "javascript:x"},
-     {"target": "https://user:pass@x.example"}, {"channel": "email", "target": "no mail"}],
+    [{"secret": ""}, {"secret": "whsec_no base64"}, {"kind": "weather"}, {"threshold": -1}, {"channel": "pigeon"},
+     {"target": "ftp://x"}, {"target": "javascript:x"}, {"target": "https://user:pass@x.example"},
+     {"channel": "email", "target": "no mail"}],
 )  # fmt: skip
 def test_what_cannot_be_a_rule_is_refused(world: World, values: dict[str, object]) -> None:
     with pytest.raises(UsageError):
