@@ -14,6 +14,7 @@ from connector.console.permissions import Role
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
 from connector.console.staff import add_staff, deactivate
+from connector.core.identity import normal_email
 from connector.errors import UsageError
 from connector.operations.alerts import AlertKind, add_rule, all_rules, remove_rule
 from connector.storage.audit import verify_chain
@@ -69,7 +70,7 @@ class AdminPages:
         """Add somebody; without a password only single sign-on lets them in."""
         form = await self._services.guard.read(request)
         actor, password = viewer_of(request).email, form.get("password") or None
-        if form.get("email").lower() == actor:
+        if normal_email(form.get("email")) == actor:
             raise UsageError("somebody else has to change your own account")
         await self._services.run(
             lambda: add_staff(self._services.storage, form.get("email"), form.get("role"), password, actor)

@@ -1,5 +1,6 @@
 """Nobody reaches a page of the console but through here: session first, then the table of permissions."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
@@ -21,6 +22,9 @@ __all__ = ["Handler", "guarded", "safe_next", "sign_out", "start_session", "view
 Handler = Callable[[Request], Awaitable[Response]]
 Fault = Callable[[Request, int, str], Response]
 _HOME = "/console/"
+# Browsers read a backslash as a slash, an escaped dot as a dot, and leave line ends and tabs out.
+_LEADS_ELSEWHERE = ("\\", "%5c", "//", "%2f", "..", "%2e")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def viewer_of(request: Request) -> StaffRecord:
@@ -98,9 +102,10 @@ async def sign_out(services: ConsoleServices, request: Request) -> Response:
 
 def safe_next(path: str | None) -> str:
     """A path inside the console to go to after signing in; the first page for anything else."""
-    if not path or not path.startswith(_HOME) or any(sign in path for sign in ("\\", "\r", "\n", "//", "..")):
+    if not path or not path.startswith(_HOME) or _CONTROLS.search(path):
         return _HOME
-    return path
+    place = path.partition("?")[0].lower()  # a query may hold whatever was filtered for
+    return _HOME if any(sign in place for sign in _LEADS_ELSEWHERE) else path
 
 
 async def _find_viewer(services: ConsoleServices, request: Request) -> StaffRecord | None:

@@ -123,19 +123,20 @@ class SingleSignOn:
         )
         answer = await self._call(OutgoingRequest("POST", found["token_endpoint"], _FORM, body.encode()))
         keys = await self._call(OutgoingRequest("GET", found["jwks_uri"], {}, b""))
-        claims = self._claims(str(answer.get("id_token", "")), keys, nonce)
+        claims = self._claims(str(answer.get("id_token", "")), keys, nonce, found["issuer"])
         email = normal_email(str(claims.get("email", "")))
-        if email is None or claims.get("email_verified") is False:
+        # Some issuers leave the word out, some write it as a text.
+        if email is None or claims.get("email_verified", True) not in (True, "true"):
             raise _Refused("no verified e-mail")
         known = await self._services.read(lambda connection: find_staff(connection, email))
         if known is None or not known[0].active:
             raise _Refused("not staff")
         return known[0]
 
-    def _claims(self, token: str, keys: dict[str, Any], nonce: str) -> dict[str, Any]:
+    def _claims(self, token: str, keys: dict[str, Any], nonce: str, issuer: str) -> dict[str, Any]:
         decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=list(_ALGORITHMS))  # type: ignore[arg-type]
         options = {
-            "iss": {"essential": True, "value": self._issuer},
+            "iss": {"essential": True, "value": issuer},
             "aud": {"essential": True, "value": self._client_id},
         }
         params = {"nonce": nonce, "client_id": self._client_id}
@@ -145,14 +146,15 @@ class SingleSignOn:
 
     async def _discover(self) -> dict[str, str]:
         found = await self._call(OutgoingRequest("GET", f"{self._issuer}/.well-known/openid-configuration", {}, b""))
-        if str(found.get("issuer", "")).rstrip("/") != self._issuer:
+        issuer = str(found.get("issuer", ""))
+        if issuer.rstrip("/") != self._issuer:
             raise _Refused("another issuer")
         wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         places = {name: str(found.get(name, "")) for name in wanted}
         scheme = urlsplit(self._issuer).scheme
         if any(urlsplit(place).scheme != scheme for place in places.values()):
             raise _Refused("an endpoint with another scheme")
-        return places
+        return places | {"issuer": issuer}  # some end with a slash, and so do their tokens
 
     async def _call(self, request: OutgoingRequest) -> dict[str, Any]:
         async with Outbound(allow_private=self._services.settings.allow_private_addresses) as outbound:

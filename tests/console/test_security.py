@@ -135,6 +135,16 @@ def test_forms_without_our_token_or_from_elsewhere_change_nothing(staffed: World
         "/owner/",
         "javascript:alert(1)",
         "/console//evil.example",
+        "/console/%2e%2e//evil.example",
+        "/console/.%2E/owner/",
+        "/console/%2f%2fevil.example",
+        "/console/%5cevil.example",
+        "/console/\t/evil.example",
+        "/console/\r\nset-cookie: a=b",
+        "／／evil.example",
+        "/console\u2215\u2215evil.example",
+        "\u2028//evil.example",
+        " https://evil.example",
         "",
         None,
     ],
@@ -145,6 +155,11 @@ def test_after_signing_in_nobody_is_sent_elsewhere(staffed: World, path: str | N
     fields = {"email": SUPPORT, "password": PASSWORD, "form_token": token(client), "next": path or ""}
     answer = client.post("/console/sign-in", data=fields, follow_redirects=False)
     assert answer.headers["location"] == "/console/"
+
+
+def test_a_list_with_any_filter_is_led_back_to(staffed: World) -> None:
+    wanted = "/console/webhooks?reason=a%2Fb%5C..%2F%2Fc&since=2026-11-22T12%3A00%3A00Z&topic=x//y"
+    assert safe_next(wanted) == wanted
 
 
 def test_pages_carry_a_strict_policy_and_every_script_its_nonce(staffed: World) -> None:

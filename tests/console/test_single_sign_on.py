@@ -112,6 +112,7 @@ def test_staff_are_let_in_and_led_where_they_wanted(staffed: World, issuer: Issu
     [
         {"email": "stranger@mail.example"},
         {"email_verified": False},
+        {"email_verified": "false"},
         {"email": None},
         {"iss": "https://other.example"},
         {"aud": "another"},
@@ -141,6 +142,15 @@ def test_a_token_of_another_key_a_foreign_state_and_a_second_use_are_refused(sta
     assert (
         browser_of(staffed, issuer).get(f"/console/sign-in/single/return?code=abc&state={state}").status_code == 403
     )
+
+
+def test_an_issuer_whose_name_ends_with_a_slash_is_taken_at_its_word(staffed: World, issuer: Issuer) -> None:
+    issuer.discovery["issuer"] = f"{issuer.address}/"
+    client = browser_of(staffed, issuer)
+    state = begin(client, issuer, iss=f"{issuer.address}/")
+    assert client.get(f"/console/sign-in/single/return?code=abc&state={state}").status_code == 303
+    state = begin(client, issuer, iss=issuer.address)  # not the name that discovery gave
+    assert client.get(f"/console/sign-in/single/return?code=abc&state={state}").status_code == 403
 
 
 def test_discovery_goes_through_the_address_guard(staffed: World, issuer: Issuer) -> None:
