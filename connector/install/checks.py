@@ -17,7 +17,7 @@ import orjson
 from connector.core.http_values import Reply
 from connector.platforms.woocommerce.rest import StoreFault
 
-__all__ = ["Check", "Seen", "may_continue", "run_checks"]
+__all__ = ["Answer", "Check", "Seen", "index_object", "may_continue", "run_checks"]
 
 PLUGIN_NAMESPACE = "wc-pixel-connector/v1"
 OLDEST_WOOCOMMERCE = (8, 2)
@@ -72,9 +72,10 @@ def check_own_address(seen: Seen) -> Check:
     parts = urlsplit(seen.own_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     values = {"address": seen.own_url}
-    if parts.scheme != "https" and not seen.allow_private:
+    is_excused = seen.allow_private and _is_local(parts.hostname or "")
+    if parts.scheme != "https" and not is_excused:
         return Check("own_address", "fail", "not_https", values)
-    if port not in DELIVERY_PORTS and not seen.allow_private:
+    if port not in DELIVERY_PORTS and not is_excused:
         return Check("own_address", "fail", "bad_port", {**values, "port": port})
     if isinstance(seen.own, StoreFault):
         return Check("own_address", "fail", "unreachable", values)
@@ -91,7 +92,7 @@ def _is_local(host: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".test"))
 
 
 def check_reachable(seen: Seen) -> Check:
@@ -119,6 +120,8 @@ def check_rest_api(seen: Seen) -> Check:
     if isinstance(seen.index, StoreFault):
         return Check("rest_api", "fail", "no_answer")
     status = seen.index.status
+    if status in (401, 403) and _code(seen.index):
+        return Check("rest_api", "warn", "closed")
     if status in (401, 403, 406, 429, 503):
         return Check("rest_api", "fail", "blocked", {"status": status})
     if 300 <= status < 400:
@@ -240,6 +243,11 @@ def conflicts_in(html: bytes) -> list[str]:
     if manager := _TAG_MANAGER.search(html):
         names.append(f"Google Tag Manager {(manager[1] or manager[2] or b'').decode()}".strip())
     return names
+
+
+def index_object(reply: Reply) -> dict[str, Any]:
+    """The JSON object of a reply, empty when it is none."""
+    return _object(reply.body)
 
 
 def _index(answer: Answer) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from anyio import from_thread
 from sqlalchemy import Connection
 
 from connector.core.http_values import OutgoingRequest, Reply
-from connector.outbound import Outbound, send_now
+from connector.outbound import MAX_ANSWER_BYTES, Outbound, send_now
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
 
@@ -21,7 +21,14 @@ SETTLING_SECONDS = 30.0
 class Calls(Protocol):
     """Makes one call and waits for it. Raises SendFailed and AddressRefused."""
 
-    def __call__(self, request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
+    def __call__(
+        self,
+        request: OutgoingRequest,
+        *,
+        timeout_seconds: float,
+        guarded: bool,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Reply:
         """`guarded` for addresses that a stranger typed, not for those of the operator."""
         ...
 
@@ -83,8 +90,11 @@ def tell_owner(
 def calls_from_threads(outbound: Outbound) -> Calls:
     """Calls for the server: from one of its worker threads (anyio's) through the event loop's own client."""
 
-    def call(request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
-        return from_thread.run(partial(outbound.send, request, timeout_seconds=timeout_seconds, guarded=guarded))
+    def call(
+        request: OutgoingRequest, *, timeout_seconds: float, guarded: bool, max_answer_bytes: int = MAX_ANSWER_BYTES
+    ) -> Reply:
+        limits = {"timeout_seconds": timeout_seconds, "max_answer_bytes": max_answer_bytes}
+        return from_thread.run(partial(outbound.send, request, guarded=guarded, **limits))
 
     return call
 
@@ -92,7 +102,15 @@ def calls_from_threads(outbound: Outbound) -> Calls:
 def calls_at_once(*, allow_private: bool = False) -> Calls:
     """Calls for commands, where no event loop runs."""
 
-    def call(request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
-        return send_now(request, timeout_seconds=timeout_seconds, guarded=guarded, allow_private=allow_private)
+    def call(
+        request: OutgoingRequest, *, timeout_seconds: float, guarded: bool, max_answer_bytes: int = MAX_ANSWER_BYTES
+    ) -> Reply:
+        return send_now(
+            request,
+            timeout_seconds=timeout_seconds,
+            guarded=guarded,
+            allow_private=allow_private,
+            max_answer_bytes=max_answer_bytes,
+        )
 
     return call

@@ -3,34 +3,58 @@
 import secrets
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from connector.core.http_values import OutgoingRequest, Reply
 from connector.errors import AddressRefused, SendFailed
 from connector.install.services import Services
+from connector.outbound import MAX_ANSWER_BYTES
 from connector.platforms.woocommerce.connect import StoreKeys
 from connector.platforms.woocommerce.rest import Access, Authentication, Moment, StoreFault, rest_request
 from connector.platforms.woocommerce.store_api import Call, SystemStatus, read_system_status, system_status
 
-__all__ = ["StoreClient", "fetch", "find_access"]
+__all__ = ["REDIRECTS", "StoreClient", "fetch", "fetch_page", "find_access"]
 
 _Value = TypeVar("_Value")
 # Over https Basic first, then the query for servers that drop the header; over http only OAuth counts. A proxy
-# that does not tell PHP of its TLS makes an https shop look like http to WooCommerce: OAuth still works there.
+# that does not tell PHP of its TLS makes an https shop look like http to WooCommerce: signed as such it works there.
 _WAYS = {
-    "https": (Authentication.BASIC, Authentication.QUERY, Authentication.OAUTH),
+    "https": (Authentication.BASIC, Authentication.QUERY, Authentication.OAUTH, Authentication.PROXIED),
     "http": (Authentication.OAUTH,),
 }
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+_PAGE_BYTES = 4 * 1024 * 1024  # page builders write much into a page
 
 
-def fetch(services: Services, request: OutgoingRequest, timeout_seconds: float | None = None) -> Reply | StoreFault:
+def fetch(
+    services: Services,
+    request: OutgoingRequest,
+    timeout_seconds: float | None = None,
+    max_answer_bytes: int = MAX_ANSWER_BYTES,
+) -> Reply | StoreFault:
     """One guarded call; no answer is a fault of the kind `unreachable`, with the reason as its code."""
     timeout = services.store_timeout if timeout_seconds is None else timeout_seconds
     try:
-        return services.calls(request, timeout_seconds=timeout, guarded=True)
+        return services.calls(request, timeout_seconds=timeout, guarded=True, max_answer_bytes=max_answer_bytes)
     except AddressRefused:
         return StoreFault("address_refused", 0)
     except SendFailed as error:
         return StoreFault("unreachable", 0, code=str(error)[:80])
+
+
+def fetch_page(services: Services, url: str, timeout_seconds: float | None = None) -> Reply | StoreFault:
+    """A page as a visitor gets it, behind its redirects (`/` to `/en/`), each of them guarded anew."""
+    for _ in range(_MOST_REDIRECTS + 1):
+        request = OutgoingRequest("GET", url, {"Accept": "text/html"})
+        page = fetch(services, request, timeout_seconds, _PAGE_BYTES)
+        if isinstance(page, StoreFault) or page.status not in REDIRECTS:
+            break
+        target = urljoin(url, page.headers.get("location", ""))
+        if target == url or urlsplit(target).scheme not in ("http", "https"):
+            break
+        url = target
+    return page
 
 
 class StoreClient:

@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from connector.core.http_values import OutgoingRequest
 from connector.install.checks import conflicts_in
 from connector.install.services import Services, tell_owner
 from connector.install.setting_up import pixel_script_url, register_script, set_up_store
-from connector.install.store_client import StoreClient, fetch
+from connector.install.store_client import StoreClient, fetch_page
 from connector.install.stores import known_store, open_store, remember_plugin
 from connector.platforms.woocommerce.rest import StoreFault
 from connector.platforms.woocommerce.store_api import PluginStatus, plugin_status, read_plugin_status
@@ -44,7 +43,7 @@ def find_script(services: Services, installation: InstallationRecord) -> bool:
 
 def look_at_storefront(services: Services, installation: InstallationRecord) -> StorefrontLook:
     """Read the front page and remember what is on it. A page that does not come says nothing about the script."""
-    page = fetch(services, OutgoingRequest("GET", installation.store_url + "/", {"Accept": "text/html"}))
+    page = fetch_page(services, installation.store_url + "/")
     if isinstance(page, StoreFault) or page.status != 200:
         return StorefrontLook(None)
     src = pixel_script_url(services, installation.public_id)

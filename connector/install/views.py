@@ -22,6 +22,7 @@ from connector.storage.installations import find_installation
 __all__ = ["ask_address", "landing", "look_at_store", "password", "progress", "returned", "take_password"]
 
 _LOOKS_PER_MINUTE = 12
+_LONGEST_ADDRESS = 400  # what the table takes, and its scheme
 _MAY_CHOOSE_FOR = timedelta(days=1)  # as long as the cookie that tells the browser
 # Stages that end the way, each with its HTTP status.
 _ENDS: Mapping[Stage, int] = {
@@ -49,7 +50,7 @@ def look_at_store(site: Site, request: Request, form: Form) -> Response:
     """The pre-flight, and the way to the store when it passes."""
     if not site.allows("preflight", caller(request), _LOOKS_PER_MINUTE):
         return too_often(site, request)
-    typed = form.get("store")[:500]
+    typed = form.get("store")[:_LONGEST_ADDRESS]
     looked = preflight(site.services, typed) if typed else None
     if looked is None:
         values = {"typed": typed, "problem": "not_an_address" if typed else "empty"}

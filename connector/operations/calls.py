@@ -29,9 +29,16 @@ class LoopCalls:
         """Begin."""
         self._thread.start()
 
-    def __call__(self, request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
+    def __call__(
+        self,
+        request: OutgoingRequest,
+        *,
+        timeout_seconds: float,
+        guarded: bool,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Reply:
         """Make one call and wait for it. Raises SendFailed and AddressRefused."""
-        return self.run(lambda: self._send(request, timeout_seconds, guarded))
+        return self.run(lambda: self._send(request, timeout_seconds, guarded, max_answer_bytes))
 
     def client(self) -> Outbound:
         """The client of all calls; only work on the loop may use it (`run`)."""
@@ -45,9 +52,11 @@ class LoopCalls:
         self._outbound = self._outbound or self._make_outbound()
         return self._outbound
 
-    async def _send(self, request: OutgoingRequest, timeout_seconds: float, guarded: bool) -> Reply:
+    async def _send(
+        self, request: OutgoingRequest, timeout_seconds: float, guarded: bool, max_answer_bytes: int
+    ) -> Reply:
         return await (await self._client()).send(
-            request, timeout_seconds=timeout_seconds, guarded=guarded, max_answer_bytes=MAX_ANSWER_BYTES
+            request, timeout_seconds=timeout_seconds, guarded=guarded, max_answer_bytes=max_answer_bytes
         )
 
     def stop(self) -> None:

@@ -74,6 +74,16 @@ def test_a_local_address_is_fit_for_development_only() -> None:
     assert (found.level, found.outcome) == ("warn", "local")
 
 
+@pytest.mark.parametrize(
+    ("own_url", "outcome"),
+    [("http://connector.example", "not_https"), ("https://connector.example:8443", "bad_port")],
+)
+def test_the_switch_for_development_excuses_no_public_address(own_url: str, outcome: str) -> None:
+    found = check("own_address", own_url=own_url, allow_private=True)
+
+    assert (found.level, found.outcome) == ("fail", outcome)
+
+
 @pytest.mark.parametrize(("kind", "outcome"), [("unreachable", "no_answer"), ("address_refused", "private")])
 def test_a_store_that_cannot_be_reached_ends_the_look(kind: str, outcome: str) -> None:
     fault = StoreFault(kind, 0)
@@ -99,6 +109,15 @@ def test_each_way_of_having_no_rest_api_has_its_remedy(answer: Answer, plain: An
     found = check("rest_api", index=answer, plain_index=plain)
 
     assert (found.level, found.outcome) == ("fail", outcome)
+
+
+def test_a_rest_api_that_is_closed_to_visitors_may_be_open_to_keys() -> None:
+    closed = Reply(401, {}, b'{"code":"rest_login_required","message":"REST API restricted to authenticated users."}')
+
+    checks = run_checks(replace(GOOD, index=closed, plain_index=closed))
+
+    assert [one.level for one in checks if one.key == "rest_api"] == ["warn"]
+    assert may_continue(checks)
 
 
 def test_wordpress_without_woocommerce_is_no_store() -> None:

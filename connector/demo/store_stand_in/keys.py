@@ -73,7 +73,9 @@ def _oauth(state: StoreState, request: Request) -> str | Response | None:
 
 def _oauth_problem(state: StoreState, request: Request, parameters: Mapping[str, str], secret: str) -> str:
     rest = {name: value for name, value in parameters.items() if name != "oauth_signature"}
-    url = str(request.url).partition("?")[0]
+    # Its own name of itself, whatever was called, with the scheme that PHP believes in.
+    host = state.home.partition("://")[2]
+    url = ("https://" if state.looks_https else "http://") + host + request.url.path
     expected = oauth_signature(secret, request.method, unquote(url), rest)
     if expected != parameters["oauth_signature"]:
         return "Invalid signature - provided signature does not match."

@@ -68,7 +68,13 @@ def _index(state: StoreState, url: str) -> Response:
     namespaces = ["oembed/1.0", "wp/v2"]
     namespaces += ["wc/v3", "wc/store/v1"] if state.has_woocommerce else []
     namespaces += ["wc-pixel-connector/v1"] if state.has_plugin else []
-    index = {"name": "Stand-in store", "url": url, "home": url, "timezone_string": "UTC", "namespaces": namespaces}
+    index = {
+        "name": "Stand-in store",
+        "url": url,
+        "home": state.home,
+        "timezone_string": "UTC",
+        "namespaces": namespaces,
+    }
     return JSONResponse(index, headers={"Date": state.clock().strftime("%a, %d %b %Y %H:%M:%S GMT")})
 
 

@@ -21,4 +21,5 @@ class StandInStore(Listening, StoreState):
 
     def _application(self) -> Starlette:
         self.source = f"{self.url}/"
+        self.home = self.home or self.url
         return Starlette(routes=[*rest_routes(self, lambda: self.url), *page_routes(self, lambda: self.url)])

@@ -78,6 +78,7 @@ class StoreState:
     active_plugins: list[dict[str, str]] = field(default_factory=list)
     currency: str = "EUR"
     source: str = "http://stand-in.store/"  # how its webhooks name it; the server puts its own address here
+    home: str = ""  # its own idea of its address; the server puts its address here unless told another
     gmt_offset_hours: int = 0
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 

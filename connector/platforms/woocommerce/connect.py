@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+import idna
+
 from connector.errors import UnreadablePayload
 from connector.platforms.json_bodies import read_object
 
@@ -18,8 +20,9 @@ SCOPE = "read_write"  # a key that may only write cannot list its own webhooks
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9_.~/-]*)?")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE)
-_KEY = re.compile(r"ck_[0-9a-f]{40}")
-_SECRET = re.compile(r"cs_[0-9a-f]{40}")
+# WooCommerce makes 40 hexadecimal digits; whether a key is one is told by the store that is asked with it.
+_KEY = re.compile(r"ck_[A-Za-z0-9]{16,128}")
+_SECRET = re.compile(r"cs_[A-Za-z0-9]{16,128}")
 # What people copy out of the address bar of their shop's administration.
 _NOT_THE_HOME = re.compile(r"/(wp-admin|wp-login\.php|wp-json|index\.php)(/.*)?$", re.IGNORECASE)
 
@@ -52,7 +55,7 @@ def read_store_url(typed: str) -> str | None:
         text = "https://" + text.lstrip("/")
     try:
         parts = urlsplit(text)
-        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
+        host, port = _ascii((parts.hostname or "").removesuffix(".")), parts.port
     except (ValueError, UnicodeError):
         return None
     if parts.scheme.lower() not in ("http", "https") or parts.username is not None or not _is_host(host):
@@ -61,6 +64,11 @@ def read_store_url(typed: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9_.~/%-]*", path):
         return None
     return urlunsplit((parts.scheme.lower(), _netloc(host, port, parts.scheme.lower()), path, "", ""))
+
+
+def _ascii(host: str) -> str:
+    """As browsers and registries write it (IDNA 2008): `straße` is another name than `strasse`. Raises UnicodeError."""
+    return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
 
 
 def _is_host(host: str) -> bool:

@@ -1,8 +1,9 @@
-"""Calls of a store's REST API as values, with each of the three ways in which WooCommerce knows a key.
+"""Calls of a store's REST API as values, with each of the ways in which WooCommerce knows a key.
 
 WooCommerce 9.9.5, recorded: over https Basic works, unless the web server drops the header, then keys in the
-query do. Over plain http both are ignored in silence and only OAuth 1.0a counts. The API needs pretty
-permalinks: through `?rest_route=` no key is known.
+query do. Over plain http both are ignored in silence and only OAuth 1.0a counts. So they are at an https shop whose
+proxy does not tell PHP of its TLS; the store then signs its own address with `http` (`get_home_url` with the scheme
+of `is_ssl()`), and so must we. The API needs pretty permalinks: through `?rest_route=` no key is known.
 """
 
 import hmac
@@ -26,6 +27,7 @@ class Authentication(StrEnum):
     BASIC = "basic"
     QUERY = "query"
     OAUTH = "oauth"
+    PROXIED = "proxied"  # OAuth, signed as if the address began with http
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,16 @@ def rest_request(
         parameters["consumer_key"] = access.keys.consumer_key
         parameters["consumer_secret"] = access.keys.consumer_secret
     else:
-        parameters |= _oauth(access.keys, method, url, parameters, moment)
+        parameters |= _oauth(access.keys, method, _signed_address(access, url), parameters, moment)
     if body is not None:
         headers["Content-Type"] = "application/json"
     full = f"{url}?{urlencode(parameters, quote_via=quote)}" if parameters else url
     return OutgoingRequest(method, full, headers, b"" if body is None else orjson.dumps(body))
+
+
+def _signed_address(access: Access, url: str) -> str:
+    is_proxied = access.authentication is Authentication.PROXIED
+    return "http://" + url.removeprefix("https://") if is_proxied else url
 
 
 def oauth_signature(consumer_secret: str, method: str, url: str, parameters: Mapping[str, str]) -> str:

@@ -25,6 +25,8 @@ KEY, SECRET = "ck_" + "a1" * 20, "cs_" + "b2" * 20
         ("//shop.example", "https://shop.example"),
         ("https://shop.example:8443", "https://shop.example:8443"),
         ("bücher.example", "https://xn--bcher-kva.example"),
+        ("Straße.example", "https://xn--strae-oqa.example"),
+        ("shop.example.", "https://shop.example"),
         ("http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080"),
         ("http://127.0.0.1:8091", "http://127.0.0.1:8091"),
     ],
