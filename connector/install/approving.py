@@ -19,11 +19,13 @@ from connector.install.attempts import (
     find_attempt,
     open_keys,
     open_link_secret,
+    read_again,
     seal_keys,
     seal_link_secret,
 )
 from connector.install.services import Services, tell_owner
 from connector.install.store_client import StoreClient, find_access
+from connector.install.uninstalling import uninstall
 from connector.logs import log
 from connector.platforms.woocommerce.connect import StoreKeys, read_callback
 from connector.platforms.woocommerce.rest import Access, Authentication, StoreFault
@@ -35,7 +37,7 @@ from connector.platforms.woocommerce.store_api import (
     read_done,
     read_plugin_status,
 )
-from connector.storage.installations import change_installation, remove_credentials
+from connector.storage.installations import change_installation, find_installation, remove_credentials
 
 __all__ = ["Progress", "Returned", "Stage", "advance", "confirm_attempt", "take_callback", "take_return"]
 
@@ -137,19 +139,29 @@ def take_return(services: Services, state: str, browser: str | None, approved: b
 
 
 def _burn(services: Services, attempt: Attempt) -> None:
-    """Discard the keys; if they were in use already, stop and tell."""
+    """Discard the keys. What was made with them goes too: whoever started it may be signed in to it by now."""
     _take_back_connection(services, attempt)
-    now = services.now()
+    burned = {"status": "burned", "keys": None, "link_secret": None}
     with services.storage.database.write() as connection:
-        burned = {"status": "burned", "keys": None, "link_secret": None}
-        if change_attempt(connection, attempt, burned):
-            return
-        if change_attempt(connection, attempt, burned, only_from=("active",)):
-            kinds = ("consumer_key", "consumer_secret")
-            remove_credentials(connection, attempt.installation_id, kinds)
-            change_installation(connection, attempt.installation_id, now, state="paused")
+        was_waiting = change_attempt(connection, attempt, burned)
+        was_active = not was_waiting and change_attempt(connection, attempt, burned, only_from=("active",))
+    if was_active:
+        _take_back_installation(services, read_again(services, attempt))
+    if was_waiting or was_active:
+        log.warning("install_burned", installation_id=attempt.installation_id)
+
+
+def _take_back_installation(services: Services, attempt: Attempt) -> None:
+    """Leave the store again. One that was there before was only given new keys: it stops, and its owner is told."""
+    with services.storage.database.write() as connection:
+        installation = find_installation(connection, attempt.installation_id)
+        if attempt.reason == "renewed":
+            remove_credentials(connection, attempt.installation_id, ("consumer_key", "consumer_secret"))
+            change_installation(connection, attempt.installation_id, services.now(), state="paused")
             tell_owner(services, connection, attempt.installation_id, "foreign_return")
-    log.warning("install_burned", installation_id=attempt.installation_id)
+            return
+    if installation is not None:
+        uninstall(services, installation, erase=True, actor="return in another browser")
 
 
 def _take_back_connection(services: Services, attempt: Attempt) -> None:

@@ -4,7 +4,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from html import unescape
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from connector.core.http_values import OutgoingRequest
 from connector.errors import AddressRefused, SendFailed

@@ -12,7 +12,7 @@ from connector.install.subscriptions import webhook_url
 from connector.platforms.woocommerce.store_api import COMPANION_TOPICS, ORDER_TOPICS
 from connector.storage.installations import InstallationRecord, all_installations, open_credentials
 from tests.install.conftest import Running
-from tests.install.walking import approve, approve_address, check_store, come_back, installed, post
+from tests.install.walking import approve, approve_address, check_store, come_back, installed, post, signed_in
 
 
 def installations(connector: Running) -> list[InstallationRecord]:
@@ -113,20 +113,46 @@ def test_the_attackers_own_return_after_the_owners_changes_nothing(connector: Ru
     assert installations(connector) == []
 
 
-def test_a_foreign_return_after_the_wait_stops_the_installation_and_forgets_its_keys(
-    connector: Running, store: StandInStore
-) -> None:
+def test_a_foreign_return_after_the_wait_takes_everything_back(connector: Running, store: StandInStore) -> None:
+    """Whoever started it is signed in by now, and must neither resume it nor wait for the owner's new keys."""
+    store.has_plugin = True
     attacker = connector.browser()
     granted = approve(approve_address(attacker, store), store)
     come_back(attacker, granted)
     connector.clock.move(seconds=31)
     attacker.get("/install/progress")
+    words = "a long enough password"
+    post(attacker, "/install/password", "/install/password", password=words, again=words)
+    assert attacker.get("/owner").status_code == 200
+
+    page = come_back(connector.browser(), granted)
+
+    assert (page.status_code, "You did not start this" in page.text) == (403, True)
+    (installation,) = installations(connector)
+    assert installation.state == "removed"
+    assert secrets_of(connector, "consumer_key") == secrets_of(connector, "link_secret") == []
+    assert (store.webhooks, store.script_tags, store.connection) == ({}, {}, {})
+    assert attacker.get("/owner").headers["location"] == "/owner/sign-in"
+    typed = {"store": store.url, "password": words}
+    assert post(attacker, "/owner/sign-in", "/owner/sign-in", **typed).status_code == 403
+
+
+def test_a_foreign_return_of_a_renewal_stops_the_installation_for_its_owner_to_see(
+    connector: Running, store: StandInStore
+) -> None:
+    owner = signed_in(connector, store)
+    somebody = connector.browser()
+    granted = approve(approve_address(somebody, store), store)
+    come_back(somebody, granted)
+    connector.clock.move(seconds=31)
+    somebody.get("/install/progress")
 
     come_back(connector.browser(), granted)
 
     (installation,) = installations(connector)
     assert installation.state == "paused"
     assert secrets_of(connector, "consumer_key") == []
+    assert "Another browser also came back" in owner.get("/owner").text
 
 
 def test_a_burned_attempt_takes_its_connection_out_of_the_plugin(connector: Running, store: StandInStore) -> None:

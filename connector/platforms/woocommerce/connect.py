@@ -67,7 +67,7 @@ def read_store_url(typed: str) -> str | None:
 
 
 def _ascii(host: str) -> str:
-    """As browsers and registries write it (IDNA 2008): `straße` is another name than `strasse`. Raises UnicodeError."""
+    """As browsers and registries write it (IDNA 2008): `straße` and `strasse` differ. Raises UnicodeError."""
     return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
 
 
