@@ -5,7 +5,7 @@ The words are in the catalogues under `check.KEY.OUTCOME`: what is wrong, and ho
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -17,7 +17,17 @@ import orjson
 from connector.core.http_values import Reply
 from connector.platforms.woocommerce.rest import StoreFault
 
-__all__ = ["Answer", "Check", "Seen", "index_object", "may_continue", "run_checks"]
+__all__ = [
+    "Answer",
+    "Check",
+    "Seen",
+    "conflicting_plugins",
+    "conflicts_in",
+    "index_object",
+    "is_too_old",
+    "may_continue",
+    "run_checks",
+]
 
 PLUGIN_NAMESPACE = "wc-pixel-connector/v1"
 OLDEST_WOOCOMMERCE = (8, 2)
@@ -139,7 +149,7 @@ def check_woocommerce(seen: Seen) -> Check | None:
     version = _generator(seen.front)
     if not version:
         return Check("woocommerce", "ok", "no_version")
-    if _numbers(version)[:2] < OLDEST_WOOCOMMERCE:
+    if is_too_old(version):
         return Check("woocommerce", "fail", "too_old", {"version": version})
     return Check("woocommerce", "ok", "ok", {"version": version})
 
@@ -248,6 +258,19 @@ def conflicts_in(html: bytes) -> list[str]:
 def index_object(reply: Reply) -> dict[str, Any]:
     """The JSON object of a reply, empty when it is none."""
     return _object(reply.body)
+
+
+def conflicting_plugins(plugins: Iterable[Sequence[str]]) -> list[str]:
+    """Of a store's active plugins, each its name and its `folder/file`, those that may fire a TikTok pixel."""
+    return [
+        name for name, file in plugins if any(mark.search(f"plugins/{file}".encode()) for mark in _CONFLICTS.values())
+    ]
+
+
+def is_too_old(woocommerce: str) -> bool:
+    """Whether our plugin needs a later WooCommerce than this version; an unknown one is not judged."""
+    numbers = _numbers(woocommerce)[:2]
+    return bool(numbers) and numbers < OLDEST_WOOCOMMERCE
 
 
 def _index(answer: Answer) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
+from connector.install.receiver import PingAnswer, look_at_receiver
 from connector.install.services import Services
 from connector.install.store_client import StoreClient
 from connector.install.stores import open_store, remember_lost_keys, remember_plugin
@@ -40,12 +41,16 @@ _PLUGIN_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """How far it came. `plugin` is None when there is none; `fault` is a fault's kind or empty."""
+    """How far it came. `plugin` is None when there is none; `fault` is a fault's kind or empty.
+
+    `ping` is what the store hears when it pings a new webhook, None when it did not come so far.
+    """
 
     subscriptions: SubscriptionCheck
     plugin: PluginStatus | None
     has_script: bool
     fault: str = ""
+    ping: PingAnswer | None = None
 
 
 def pixel_script_url(services: Services, public_id: str) -> str:
@@ -67,7 +72,8 @@ def set_up_store(services: Services, installation: InstallationRecord) -> SetUp:
     check = reconcile_subscriptions(services, installation, companion=present is not None)
     has_script = present is not None and register_script(services, installation, client)
     _remember(services, installation, present, keys_work=True)
-    return SetUp(check, present, has_script, fault or check.fault)
+    ping = look_at_receiver(services, installation.id)
+    return SetUp(check, present, has_script, fault or check.fault, ping)
 
 
 def push_settings(services: Services, installation: InstallationRecord) -> bool:

@@ -15,7 +15,15 @@ from connector.platforms.woocommerce.store_api import PluginStatus, SystemStatus
 from connector.storage.installations import InstallationRecord, open_credentials
 from connector.storage.tables_install import StoreAccess
 
-__all__ = ["KnownStore", "known_store", "open_store", "remember_plugin", "remember_store"]
+__all__ = [
+    "KnownStore",
+    "known_store",
+    "open_store",
+    "remember_fact",
+    "remember_lost_keys",
+    "remember_plugin",
+    "remember_store",
+]
 
 _table = StoreAccess.__table__  # type: ignore[attr-defined]
 
@@ -91,6 +99,15 @@ def remember_plugin(
     whole = json.dumps(dict(status.whole)) if status is not None else ""
     values = {"plugin": whole, "checked_at": now, "keys_work": keys_work}
     connection.execute(update(_table).where(_table.c.installation_id == installation_id).values(**values))
+
+
+def remember_fact(connection: Connection, installation_id: str, name: str, value: object) -> None:
+    """Add one thing to what is known of a store; nothing happens for a store without keys."""
+    mine = _table.c.installation_id == installation_id
+    facts = connection.execute(select(_table.c.facts).where(mine).with_for_update()).scalar()
+    if facts is not None:
+        changed = json.dumps(json.loads(facts) | {name: value})
+        connection.execute(update(_table).where(mine).values(facts=changed))
 
 
 def remember_lost_keys(connection: Connection, installation_id: str, now: datetime) -> None:

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 
-from connector.core.http_values import OutgoingRequest
-from connector.errors import AddressRefused, SendFailed
+from connector.install.receiver import look_at_receiver, webhook_url
 from connector.install.services import Services, tell_owner
 from connector.install.store_client import StoreClient
 from connector.install.stores import open_store, remember_lost_keys
@@ -43,7 +42,6 @@ __all__ = [
     "remove_subscriptions",
     "rotate_secret",
     "subscriptions_of",
-    "webhook_url",
 ]
 
 NAME = "Pixel Connector"
@@ -106,11 +104,6 @@ class _Work:
     fault: str = ""
 
 
-def webhook_url(services: Services, installation_id: str) -> str:
-    """Where an installation's webhooks arrive."""
-    return f"{services.own_url}/webhooks/woocommerce/{installation_id}"
-
-
 def subscriptions_of(connection: Connection, installation_id: str) -> list[Subscription]:
     """What we know of them without asking the store."""
     rows = connection.execute(
@@ -135,19 +128,9 @@ def check_subscriptions(services: Services, installation: InstallationRecord) ->
     with services.storage.database.read() as connection:
         known = subscriptions_of(connection, installation.id)
     topics = _topics(any(one.topic in COMPANION_TOPICS for one in known))
-    check = _look(services, installation, topics, healthy=receiver_answers(services, installation.id))
+    check = _look(services, installation, topics, healthy=look_at_receiver(services, installation.id).is_right)
     _tell(services, installation, check)
     return check
-
-
-def receiver_answers(services: Services, installation_id: str) -> bool:
-    """Whether our own public address answers a creation ping with exactly 200, as the store would see it."""
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    request = OutgoingRequest("POST", webhook_url(services, installation_id), headers, b"webhook_id=0")
-    try:
-        return services.calls(request, timeout_seconds=services.store_timeout, guarded=False).status == 200
-    except (SendFailed, AddressRefused):
-        return False
 
 
 def remove_subscriptions(services: Services, installation: InstallationRecord, client: StoreClient) -> bool:

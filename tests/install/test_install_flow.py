@@ -8,7 +8,7 @@ import pytest
 from connector.demo.store_stand_in import StandInStore
 from connector.install.approving import take_callback
 from connector.install.attempts import start_attempt
-from connector.install.subscriptions import webhook_url
+from connector.install.receiver import webhook_url
 from connector.platforms.woocommerce.store_api import COMPANION_TOPICS, ORDER_TOPICS
 from connector.storage.installations import InstallationRecord, all_installations, open_credentials
 from tests.install.conftest import Running

@@ -90,7 +90,7 @@ def _system_status(state: StoreState, request: Request, fields: Mapping[str, Any
         {
             "environment": {
                 "home_url": str(request.base_url).rstrip("/"),
-                "version": "9.9.5",
+                "version": state.woocommerce,
                 "wp_version": "6.9",
                 "php_version": "8.2.0",
                 "default_timezone": "UTC",
@@ -182,7 +182,7 @@ def _plugin_status(state: StoreState, request: Request, fields: Mapping[str, Any
     return JSONResponse(
         {
             "plugin": "1.0.0",
-            "woocommerce": "9.9.5",
+            "woocommerce": state.woocommerce,
             "wordpress": "6.9",
             "php": "8.2.0",
             "permalinks": True,

@@ -76,6 +76,7 @@ class StoreState:
     plugin_conflicts: list[dict[str, str]] = field(default_factory=list)
     page_cache: list[str] = field(default_factory=list)  # as the plugin names them
     active_plugins: list[dict[str, str]] = field(default_factory=list)
+    woocommerce: str = "9.9.5"
     currency: str = "EUR"
     source: str = "http://stand-in.store/"  # how its webhooks name it; the server puts its own address here
     home: str = ""  # its own idea of its address; the server puts its address here unless told another

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connector.install.checks import Check
+from connector.install.checks import Check, is_too_old
+from connector.install.receiver import remembered_answer
 from connector.install.stores import KnownStore
 from connector.install.subscriptions import Subscription
 from connector.storage.installations import InstallationRecord
@@ -47,6 +48,9 @@ def _store(known: Known) -> Check:
         return Check("store", "info", "by_hand")
     if not known.store.keys_work:
         return Check("store", "fail", "keys_lost")
+    version = str(known.store.facts.get("woocommerce", ""))
+    if is_too_old(version):
+        return Check("store", "warn", "too_old", {"version": version})
     return Check("store", "ok", "ok", {"store": known.installation.store_name or known.installation.store_url})
 
 
@@ -56,6 +60,9 @@ def _webhooks(known: Known) -> Check:
     values = {"active": active, "total": total}
     if total == 0:
         return Check("webhooks", "info" if known.store is None else "fail", "none", values)
+    ping = remembered_answer(known.store.facts) if known.store is not None else None
+    if ping is not None and not ping.is_right:
+        return Check("webhooks", "fail", "unanswered", values)
     return Check("webhooks", "ok" if active == total else "fail", "ok" if active == total else "silent", values)
 
 

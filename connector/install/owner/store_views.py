@@ -6,18 +6,18 @@ from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connector.install.checks import conflicting_plugins
 from connector.install.owner.sessions import Session
 from connector.install.owner.showing import actor, show
+from connector.install.receiver import look_at_receiver, remembered_answer, webhook_url
 from connector.install.setting_up import pixel_script_url, set_up_store
 from connector.install.site import Site, caller, too_often
 from connector.install.storefronts import find_script
-from connector.install.stores import known_store
+from connector.install.stores import KnownStore, known_store
 from connector.install.subscriptions import (
     check_subscriptions,
-    receiver_answers,
     rotate_secret,
     subscriptions_of,
-    webhook_url,
 )
 from connector.install.uninstalling import uninstall
 from connector.pages.forms import Form
@@ -50,8 +50,9 @@ def store(site: Site, request: Request, form: Form, session: Session) -> Respons
         subscriptions=subscriptions,
         script=script,
         webhook_address=webhook_url(services, installation.id),
+        ping=remembered_answer(known.facts) if known else None,
         snippet=_snippet(site, installation),
-        conflicts=_conflicts(known.plugin if known else None),
+        conflicts=_conflicts(known),
     )
 
 
@@ -60,8 +61,13 @@ def _snippet(site: Site, installation: InstallationRecord) -> str:
     return f'<script async src="{src}" data-public-id="{installation.public_id}"></script>'
 
 
-def _conflicts(plugin: dict[str, object] | None) -> list[str]:
-    found = plugin.get("conflicts") if plugin else None
+def _conflicts(known: KnownStore | None) -> list[str]:
+    """Who else fires a TikTok pixel: as our plugin tells it, else by the store's own list of active plugins."""
+    if known is None:
+        return []
+    if known.plugin is None:
+        return conflicting_plugins(known.facts.get("plugins", ()))
+    found = known.plugin.get("conflicts")
     return [
         " ".join(filter(None, (str(one.get("name") or one.get("plugin") or ""), str(one.get("pixel_code") or ""))))
         for one in (found if isinstance(found, list) else [])
@@ -95,15 +101,16 @@ def rotate(site: Site, request: Request, form: Form, session: Session) -> Respon
 
 def plugin(site: Site, request: Request, form: Form, session: Session) -> Response:
     """GET /owner/plugin: where to get it and where to put it; looks again by itself until it answers."""
-    with site.services.storage.database.read() as connection:
-        known = known_store(connection, session.installation.id)
-    present = known.plugin if known else None
-    if known is not None and present is None:
+    installation, ping = session.installation, None
+    known = _known(site, session)
+    if known is not None and known.plugin is None:
         if not site.allows("plugin", caller(request), _LOOKS_PER_MINUTE):
             return too_often(site, request)
-        found = set_up_store(site.services, session.installation)
-        present = dict(found.plugin.whole) if found.plugin is not None else None
-    has_script = present is not None and find_script(site.services, session.installation)
+        ping = set_up_store(site.services, installation).ping
+        known = _known(site, session)
+    present = known.plugin if known else None
+    if present is not None and ping is None:
+        ping = look_at_receiver(site.services, installation.id)
     return show(
         site,
         request,
@@ -113,11 +120,16 @@ def plugin(site: Site, request: Request, form: Form, session: Session) -> Respon
         refresh=_LOOK_AGAIN if present is None and known is not None else None,
         present=present,
         by_hand=known is None,
-        has_script=has_script,
-        receiver_ok=present is None or receiver_answers(site.services, session.installation.id),
-        snippet=_snippet(site, session.installation),
-        conflicts=_conflicts(present),
+        has_script=present is not None and find_script(site.services, installation),
+        receiver_ok=ping is None or ping.is_right,
+        snippet=_snippet(site, installation),
+        conflicts=_conflicts(known),
     )
+
+
+def _known(site: Site, session: Session) -> KnownStore | None:
+    with site.services.storage.database.read() as connection:
+        return known_store(connection, session.installation.id)
 
 
 def pause(site: Site, request: Request, form: Form, session: Session) -> Response:
