@@ -41,6 +41,7 @@ from connector.tiktok.replies import read_reply
 
 __all__ = [
     "Choice",
+    "Offer",
     "TestAnswer",
     "connect_tiktok",
     "create_pixel",
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 _SECONDS = 15.0
-_MOST_ADVERTISERS = 20
+_MOST_AT_ONCE = 5  # accounts whose pixels are asked for together: each is a call that somebody waits for
 _MOST_PAGES = 10
 # Any code keeps the event out of reports; the owner sees it in Events Manager under their own one.
 _UNNAMED_TEST = "TEST00000"
@@ -79,10 +80,19 @@ class TestAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One pixel that the owner may pick."""
+    """One account and its pixels. With a `fault` it could not be asked, so it may have some all the same."""
 
     advertiser: Advertiser
     pixels: tuple[Pixel, ...]
+    fault: ApiFault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the owner may pick: pixels, or first one of many accounts."""
+
+    choices: tuple[Choice, ...] = ()
+    accounts: tuple[Advertiser, ...] = ()
 
 
 def send_test_event(
@@ -181,19 +191,22 @@ def waiting_grant(services: Services, installation: InstallationRecord) -> str:
     return _stored(services, installation, _GRANT)
 
 
-def offered_pixels(services: Services, token: str) -> list[Choice] | ApiFault:
-    """Every pixel of every advertiser that the token opens."""
+def offered_pixels(services: Services, token: str, account: str = "") -> Offer | ApiFault:
+    """Every pixel of every account that the token opens; of many accounts (an agency's) only those of `account`."""
     app = services.tiktok
     request = advertisers_request(app.api_url, app_id=app.app_id, secret=app.app_secret, access_token=token)
     reply = _send(services, request)
-    advertisers = _NO_ANSWER if reply is None else read_advertisers(reply)
-    if isinstance(advertisers, ApiFault):
-        return advertisers
-    return [Choice(one, _pixels(services, token, one)) for one in advertisers[:_MOST_ADVERTISERS]]
+    found = _NO_ANSWER if reply is None else read_advertisers(reply)
+    if isinstance(found, ApiFault):
+        return found
+    wanted = found if len(found) <= _MOST_AT_ONCE else [one for one in found if one.advertiser_id == account]
+    if found and not wanted:
+        return Offer(accounts=tuple(sorted(found, key=lambda one: one.name.casefold())))
+    return Offer(choices=tuple(_choice(services, token, one) for one in wanted))
 
 
-def _pixels(services: Services, token: str, advertiser: Advertiser) -> tuple[Pixel, ...]:
-    """Page by page; an account that does not answer has none to offer."""
+def _choice(services: Services, token: str, advertiser: Advertiser) -> Choice:
+    """Its pixels, page by page."""
     found: list[Pixel] = []
     page: int | None = 1
     while page is not None and page <= _MOST_PAGES:
@@ -203,10 +216,10 @@ def _pixels(services: Services, token: str, advertiser: Advertiser) -> tuple[Pix
         reply = _send(services, request)
         read = _NO_ANSWER if reply is None else read_pixels(reply)
         if isinstance(read, ApiFault):
-            break
+            return Choice(advertiser, tuple(found), read)
         found += read.pixels
         page = read.next_page
-    return tuple(found)
+    return Choice(advertiser, tuple(found))
 
 
 def create_pixel(services: Services, token: str, advertiser_id: str, name: str) -> Pixel | ApiFault:

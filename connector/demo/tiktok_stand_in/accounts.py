@@ -141,7 +141,9 @@ def _advertiser(state: StandInState, request: Request, wanted: Any) -> Advertise
     if request.headers.get("access-token") not in state.tokens:
         return _answer(40105, "Access token is incorrect or has been revoked.")
     found = next((one for one in state.advertisers if one.advertiser_id == wanted), None)
-    return found or _answer(40001, "No permission to operate advertiser")
+    if found is None or found.is_closed:
+        return _answer(40001, "No permission to operate advertiser")
+    return found
 
 
 def _known_app(state: StandInState, fields: dict[str, Any]) -> bool:

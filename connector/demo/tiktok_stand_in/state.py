@@ -32,11 +32,12 @@ class AcceptedEvent:
 
 @dataclass(slots=True)
 class Advertiser:
-    """An advertiser account with its pixels: code to name."""
+    """An advertiser account with its pixels: code to name. A closed one is listed, but its pixels are not."""
 
     advertiser_id: str
     name: str
     pixels: dict[str, str] = field(default_factory=dict)
+    is_closed: bool = False
 
 
 class StandInState:

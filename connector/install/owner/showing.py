@@ -32,6 +32,7 @@ _DONE = {
     "test_off": "ok",
     "password_changed": "ok",
     "tiktok_state": "fail",
+    "tiktok_refused": "warn",
     "seen": "ok",
     "copy": "ok",
     "same_shop": "ok",

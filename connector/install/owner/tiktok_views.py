@@ -192,6 +192,8 @@ def tiktok_return(site: Site, request: Request, form: Form) -> Response:
     if state is None or state[0] != session.installation.id:
         return see_other("/owner/tiktok?done=tiktok_state")
     code = request.query_params.get("auth_code", "")[:500]
+    if not code:  # said no there, or TikTok did
+        return see_other("/owner/tiktok?done=tiktok_refused")
     grant = exchange_code(site.services, session.installation, code)
     if isinstance(grant, ApiFault):
         answer = TestAnswer(False, grant.reason, grant.message, grant.code)
@@ -204,11 +206,15 @@ def pixels(site: Site, request: Request, form: Form, session: Session) -> Respon
     token = waiting_grant(site.services, session.installation)
     if not token:
         return see_other("/owner/tiktok")
-    choices = offered_pixels(site.services, token)
-    if isinstance(choices, ApiFault):
-        answer = TestAnswer(False, choices.reason, choices.message, choices.code)
+    offer = offered_pixels(site.services, token, request.query_params.get("account", ""))
+    if isinstance(offer, ApiFault):
+        answer = TestAnswer(False, offer.reason, offer.message, offer.code)
         return _show(site, request, session, answer=answer, status=422)
-    return show(site, request, session, "owner/pixels.html", "tiktok", choices=choices)
+    translate = site.pages.translator(request)
+    faults = {
+        one.advertiser.advertiser_id: told_reason(translate, one.fault.reason) for one in offer.choices if one.fault
+    }
+    return show(site, request, session, "owner/pixels.html", "tiktok", offer=offer, faults=faults)
 
 
 def choose_pixel(site: Site, request: Request, form: Form, session: Session) -> Response:
