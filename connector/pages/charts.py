@@ -6,17 +6,21 @@ Each chart is one picture with a title; the same numbers stand in a table beside
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
+from typing import Protocol
 
 from markupsafe import Markup
 
-__all__ = ["NARROW", "WIDE", "Series", "bar_chart", "line_chart"]
+__all__ = ["NARROW", "PHONE", "WIDE", "Chart", "Series", "bar_chart", "line_chart", "on_desk_and_phone"]
 
 HEIGHT = 230
-WIDE, NARROW = 960, 480  # in the units of the text, so that it looks alike in both
+WIDE, NARROW, PHONE = 960, 480, 340  # in the units of the text, so that it looks alike in all of them
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 26
 _PLOT_HEIGHT = HEIGHT - _TOP - _BOTTOM
-_MOST_LABELS = 7
+_MOST_LABELS, _LABEL_WIDTH = 7, 80
 _LINES = 4
+
+
+_CLASSES = {WIDE: " chart-wide", PHONE: " chart-phone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,23 @@ def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, w
     top = _round_up(max((value for one in series for value in one.values), default=0.0))
     lines = Markup("").join(_line(one, labels, top, width) for one in series)
     return _picture(title, labels, top, lines, width)
+
+
+class Chart(Protocol):
+    """Either kind."""
+
+    def __call__(self, title: str, labels: Sequence[str], series: Sequence[Series], *, width: int) -> Markup:
+        """The picture."""
+        ...
+
+
+def on_desk_and_phone(
+    draw: Chart, title: str, labels: Sequence[str], series: Sequence[Series], *, width: int
+) -> Markup:
+    """Drawn twice, since text in a picture shrinks with it; the stylesheet shows the one that fits the screen."""
+    return Markup('<div class="for-desk">{}</div><div class="for-phone">{}</div>').format(
+        draw(title, labels, series, width=width), draw(title, labels, series, width=PHONE)
+    )
 
 
 def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float) -> Markup:
@@ -89,7 +110,7 @@ def _picture(title: str, labels: Sequence[str], top: float, inside: Markup, widt
         '<div class="chart-scroll"><svg class="chart{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
         "<title>{}</title>{}{}{}</svg></div>"
     ).format(
-        " chart-wide" if width == WIDE else "",
+        _CLASSES.get(width, ""),
         width,
         HEIGHT,
         title,
@@ -114,7 +135,7 @@ def _scale(top: float, width: int) -> Markup:
 
 def _days(labels: Sequence[str], width: int) -> Markup:
     step = _step(labels, width)
-    every = ceil(len(labels) / _MOST_LABELS) or 1
+    every = ceil(len(labels) / min(_MOST_LABELS, width // _LABEL_WIDTH)) or 1
     shown = (
         Markup('<text x="{}" y="{}">{}</text>').format(_n(_LEFT + (at + 0.5) * step), HEIGHT - 8, label)
         for at, label in enumerate(labels)

@@ -192,3 +192,33 @@ def test_uninstalling_by_hand(connector: Running, store: StandInStore, context: 
 
     assert page.locator("h1").inner_text() == "Uninstalled"
     assert store.webhooks == {}
+
+
+def test_a_page_that_waits_looks_again_without_losing_its_place(
+    connector: Running, store: StandInStore, context: BrowserContext
+) -> None:
+    """A reload every few seconds would take the focus, the selection and a screen reader's place with it."""
+    page = context.new_page()
+    approve(page, connector, store)
+    page.wait_for_selector("progress")
+    page.evaluate("window.isTheSamePage = true")
+    page.focus("footer a[lang=de]")
+    connector.clock.move(seconds=15)
+    while page.evaluate("document.querySelector('progress').value") < 15:
+        page.wait_for_timeout(100)
+
+    assert page.evaluate("window.isTheSamePage && document.activeElement.lang") == "de"
+
+    connector.clock.move(seconds=20)
+    page.wait_for_url("**/install/password")
+
+
+def test_the_wait_for_the_plugin_ends_by_itself(
+    connector: Running, store: StandInStore, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    install(page, connector, store)
+    page.goto(connector.url + "/owner/plugin")
+    store.has_plugin = True
+
+    page.wait_for_selector("text=The script is on your storefront")

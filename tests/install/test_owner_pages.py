@@ -1,6 +1,5 @@
 """The owner's pages, as a browser reads and posts them."""
 
-
 import httpx
 import pytest
 

@@ -90,7 +90,7 @@ def figures(connection: Connection, installation_id: str, now: datetime, days: i
     return Figures(
         days=spread,
         names=_by_weight({name: 0 for _, name, *_ in by_day}, spread),
-        currencies=tuple(sorted({currency for day in spread for currency in day.values})),
+        currencies=_currencies(by_day),
         states=_states(connection, mine),
         match=_match(connection, mine),
         problems=(
@@ -137,6 +137,15 @@ def _by_weight(names: Mapping[str, int], days: Sequence[Day]) -> tuple[str, ...]
     """Purchases first, then the most frequent."""
     totals = {name: sum(day.counts.get(name, 0) for day in days) for name in names}
     return tuple(sorted(totals, key=lambda name: (name not in PURCHASES, -totals[name], name)))
+
+
+def _currencies(rows: Sequence[tuple[int, str, str, int, float]]) -> tuple[str, ...]:
+    """Those of purchases, the most frequent first."""
+    counts: dict[str, int] = {}
+    for _, name, currency, count, _ in rows:
+        if name in PURCHASES and currency:
+            counts[currency] = counts.get(currency, 0) + count
+    return tuple(sorted(counts, key=lambda currency: (-counts[currency], currency)))
 
 
 def _states(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> dict[str, int]:

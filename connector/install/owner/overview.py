@@ -2,22 +2,21 @@
 
 from datetime import datetime, timedelta
 
-from babel.numbers import format_decimal
 from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.install.explaining import told_missing, told_reason, told_state
+from connector.install.owner.charting import amounts, charts, day_names, whole_numbers
 from connector.install.owner.checklist import Known, ScriptSeen, checklist
 from connector.install.owner.comparing import compared
-from connector.install.owner.figures import PURCHASES, Figures, figures
+from connector.install.owner.figures import figures
 from connector.install.owner.notices import shown_notices
 from connector.install.owner.sessions import Session
 from connector.install.owner.showing import show
 from connector.install.site import Site
 from connector.install.stores import known_store, open_store
 from connector.install.subscriptions import subscriptions_of
-from connector.pages.charts import NARROW, Series, bar_chart, line_chart
 from connector.pages.forms import Form
 from connector.pages.rendering import see_other
 from connector.pages.translating import Translator
@@ -28,9 +27,7 @@ from connector.storage.tables_install import ScriptTag
 __all__ = ["compare_now", "overview"]
 
 _SPANS = (7, 14, 30)
-_TONES = ("tone-a", "tone-b", "tone-c", "tone-d")
 _COMPARED_DAYS = 7  # TikTok takes nothing older
-_SHOWN_NAMES = 3  # the rest is one series of its own
 _script = ScriptTag.__table__  # type: ignore[attr-defined]
 
 
@@ -63,9 +60,10 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
         figures=found,
         days=days,
         spans=_SPANS,
-        charts=_charts(translate, found),
-        whole="{:.0f}".format,
-        amount=lambda value: format_decimal(value, "#,##0.00", locale=translate.language),
+        charts=charts(translate, found),
+        whole=whole_numbers(translate),
+        amount=amounts(translate),
+        day_name=day_names(translate),
         notices=shown_notices(translate, notices, installation.pixel_code),
         compared=orders,
         missing=[(one, told_missing(translate, one.state, one.reason)) for one in orders.missing],
@@ -116,38 +114,3 @@ def _test_until(session: Session, now: datetime) -> str | None:
         return None
     expires = settings.test_event_code_expires_at
     return expires.strftime("%Y-%m-%d %H:%M UTC") if expires else ""
-
-
-def _charts(translate: Translator, found: Figures) -> dict[str, object]:
-    labels = [day.date.strftime("%d.%m.") for day in found.days]
-    counts = _count_series(translate, found)
-    values = [
-        Series(currency, [day.values.get(currency, 0.0) for day in found.days], tone)
-        for currency, tone in zip(found.currencies, _TONES, strict=False)
-    ]
-    return {
-        "counts": bar_chart(translate("owner.overview.events_chart"), labels, counts),
-        "count_series": counts,
-        "values": line_chart(translate("owner.overview.value_chart"), labels, values, width=NARROW)
-        if values
-        else None,
-        "value_series": values,
-    }
-
-
-def _event_name(translate: Translator, name: str) -> str:
-    """As the settings name it; an event of the owner's own keeps its name."""
-    key = "event." + ("CompletePayment" if name in PURCHASES else name)
-    return translate(key) if translate.has(key) else name
-
-
-def _count_series(translate: Translator, found: Figures) -> list[Series]:
-    shown, rest = found.names[:_SHOWN_NAMES], found.names[_SHOWN_NAMES:]
-    series = [
-        Series(_event_name(translate, name), [day.counts.get(name, 0) for day in found.days], tone)
-        for name, tone in zip(shown, _TONES, strict=False)
-    ]
-    if rest:
-        others = [sum(day.counts.get(name, 0) for name in rest) for day in found.days]
-        series.append(Series(translate("owner.overview.others"), others, _TONES[_SHOWN_NAMES]))
-    return series
