@@ -59,6 +59,7 @@ final class OrderMeta {
 		$hook = 'woocommerce_orders_table_datastore_should_save_after_meta_change';
 		add_filter( $hook, '__return_false', 999 );
 		try {
+			OrderMetaRows::insert( $order );
 			$order->save_meta_data();
 		} finally {
 			remove_filter( $hook, '__return_false', 999 );

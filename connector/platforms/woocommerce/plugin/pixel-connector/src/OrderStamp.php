@@ -31,28 +31,17 @@ final class OrderStamp {
 	}
 
 	/**
-	 * Adds the hooks. Classic and block checkout fire none of each other's.
+	 * Adds the hooks. Classic and block checkout fire none of each other's. The classic one offers the order before its first save,
+	 * too: values set there are written row by row.
 	 */
 	public function register(): void {
-		Guard::on( 'woocommerce_checkout_create_order', array( $this, 'classic_order_prepared' ), 20 );
 		Guard::on( 'woocommerce_checkout_order_created', array( $this, 'order_saved' ), 20 );
 		Guard::on( 'woocommerce_store_api_checkout_update_order_meta', array( $this, 'order_saved' ), 20 );
 		Guard::on( 'woocommerce_store_api_checkout_order_processed', array( $this, 'order_saved' ), 20 );
 	}
 
 	/**
-	 * Classic checkout, before the first save: everything that needs no order id costs no query here.
-	 *
-	 * @param mixed $order The order.
-	 */
-	public function classic_order_prepared( $order ): void {
-		if ( $order instanceof \WC_Order && $this->connection->exists() ) {
-			OrderMeta::set( $order, $this->values( $order ) );
-		}
-	}
-
-	/**
-	 * An order that has an id: the rest of the stamp, or a later state of a draft. Writes only what differs.
+	 * An order that has an id: the stamp, or a later state of a draft. Writes only what differs.
 	 *
 	 * @param mixed $order The order.
 	 */
@@ -60,8 +49,7 @@ final class OrderStamp {
 		if ( ! $order instanceof \WC_Order || ! $this->connection->exists() || 0 === $order->get_id() ) {
 			return;
 		}
-		$classic = doing_action( 'woocommerce_checkout_order_created' );
-		if ( OrderMeta::set( $order, $classic ? $this->event_id( $order ) : $this->values( $order ) ) ) {
+		if ( OrderMeta::set( $order, $this->values( $order ) ) ) {
 			OrderMeta::save_quietly( $order );
 		}
 	}
@@ -105,18 +93,7 @@ final class OrderStamp {
 			'event_name'   => $keep( 'event_name', (string) $this->connection->setting( 'purchase_event' ) ),
 			'pixel_code'   => $made ? OrderMeta::get( $order, 'pixel_code' ) : (string) $this->connection->setting( 'pixel_code' ),
 			'browser_sent' => $keep( 'browser_sent', '0' ),
-		) + $this->event_id( $order );
-	}
-
-	/**
-	 * The purchase's event id, once the order has an id.
-	 *
-	 * @param \WC_Order $order The order.
-	 */
-	private function event_id( \WC_Order $order ): array {
-		if ( 0 === $order->get_id() ) {
-			return array();
-		}
-		return array( 'event_id' => Ids::purchase( $this->connection->public_id(), $order->get_id(), $order->get_order_key() ) );
+			'event_id'     => Ids::purchase( $this->connection->public_id(), $order->get_id(), $order->get_order_key() ),
+		);
 	}
 }

@@ -47,7 +47,8 @@ final class Plugin {
 		( new Privacy( $connection ) )->register();
 		( new Neighbours( $connection ) )->register();
 		( new QueueTidying() )->register();
-		( new QueueAfterResponse() )->register();
+		( new WebhookRows() )->register();
+		( new QueueAfterResponse( new LateWebhooks( $connection ) ) )->register();
 		if ( is_admin() ) {
 			( new AdminPage( $connection ) )->register();
 			( new AdminNotices( $connection ) )->register();

@@ -9,13 +9,15 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
 		self::$closed     = self::$filled = 0;
 		self::$cron       = false;
+		self::$store      = '';
+		self::$written    = self::$rows = array();
 		unset( $GLOBALS['wc_queued_webhooks'] );
 		self::$user       = 0;
 		self::$now_country = '';
@@ -53,6 +55,13 @@ class WC_Data_Fake {
 	public function read_meta_data() {}
 	public function save() { ++$this->saved; }
 	public function save_meta_data() { ++$this->quiet; }
+	public function get_meta_data() { return array_map( function ( $key ) { return new Meta_Fake( $key, $this->meta[ $key ] ); }, array_keys( $this->meta ) ); }
+	public function get_data_store() { return new class() { public function get_current_class_name() { return Fake::$store; } }; }
+}
+class Meta_Fake {
+	public $key, $value, $id, $applied = 0;
+	public function __construct( $key, $value, $id = null ) { $this->key = $key; $this->value = $value; $this->id = $id; }
+	public function apply_changes() { ++$this->applied; }
 }
 class WC_Order extends WC_Data_Fake {
 	public $id, $key = 'wc_order_k', $status = 'processing', $paid, $created, $items = array(), $total = '90.40', $tax = '10.40', $shipping = '5.00';
@@ -99,9 +108,12 @@ class WC_Geolocation {
 }
 class WC_Webhook {
 	private $id;
+	public $looked = array(), $resource = 'order', $address = 'https://c.example/webhooks/woocommerce/i1';
+	public function get_resource() { return $this->resource; }
+	public function process( $argument ) { $this->looked[] = $argument; }
 	public function __construct( int $id ) { $this->id = $id; Fake::$webhooks[ $id ] = Fake::$webhooks[ $id ] ?? array( 'failures' => 0 ); }
 	public function get_id() { return $this->id; }
-	public function get_delivery_url() { return 'https://c.example/webhooks/woocommerce/i1'; }
+	public function get_delivery_url() { return $this->address; }
 	public function get_failure_count() { return Fake::$webhooks[ $this->id ]['failures']; }
 	public function set_failure_count( $count ) { Fake::$webhooks[ $this->id ]['failures'] = $count; }
 	public function save() {}
@@ -119,9 +131,12 @@ function WC() { return new class() { public function queue() { return new class(
 
 class Fake_DB {
 	public $prefix = 'wp_';
-	public function prepare( $query ) { return $query; }
+	public $postmeta = 'wp_postmeta';
+	private $values = array();
+	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
 	public function get_var( $query ) { return '1'; }
-	public function query( $query ) { return 1; }
+	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } return 1; }
+	public function get_results( $query ) { return Fake::$rows; }
 	public function get_col( $query ) { return array_keys( Fake::$webhooks ); }
 }
 $GLOBALS['wpdb'] = new Fake_DB();
@@ -132,7 +147,6 @@ function remove_filter( $hook, $callback ) { Fake::$hooks[ $hook ] = array_value
 function apply_filters( $hook, $value, ...$more ) { foreach ( Fake::$hooks[ $hook ] ?? array() as $callback ) { $value = $callback( $value, ...$more ); } return $value; }
 function do_action( $hook, ...$arguments ) { foreach ( Fake::$hooks[ $hook ] ?? array() as $callback ) { $callback( ...$arguments ); } }
 function has_action( $hook, $callback = false ) { return false === $callback ? ! empty( Fake::$hooks[ $hook ] ) : ( in_array( $callback, Fake::$hooks[ $hook ] ?? array(), true ) ? 10 : false ); }
-function doing_action( $hook ) { return false; }
 function remove_action( $hook, $callback, $priority = 10 ) { remove_filter( $hook, $callback ); }
 function fastcgi_finish_request() { ++Fake::$closed; return true; }
 function wc_webhook_execute_queue() { Fake::$filled = Fake::$closed ? 'after' : 'before'; }
@@ -146,6 +160,9 @@ function delete_option( $name ) { unset( Fake::$options[ $name ] ); }
 function get_transient( $name ) { return Fake::$transients[ $name ] ?? false; }
 function set_transient( $name, $value, $seconds = 0 ) { Fake::$transients[ $name ] = $value; }
 function wp_cache_delete( $key, $group = '' ) {}
+function wp_cache_add( $key, $value, $group = '' ) { Fake::$options[ "cache {$group} {$key}" ] = $value; }
+function wp_using_ext_object_cache() { return ! empty( Fake::$options['lasting cache'] ); }
+define( 'ARRAY_A', 'ARRAY_A' );
 function wp_parse_url( $address, $part = -1 ) { return parse_url( (string) $address, $part ); }
 function wp_unslash( $value ) { return is_array( $value ) ? array_map( 'wp_unslash', $value ) : ( is_string( $value ) ? stripslashes( $value ) : $value ); }
 function sanitize_text_field( $value ) { return trim( preg_replace( '/[\r\n\t ]+/', ' ', strip_tags( (string) $value ) ) ); }

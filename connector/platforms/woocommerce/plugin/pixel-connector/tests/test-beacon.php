@@ -130,7 +130,7 @@ return array(
 			Fake::$cron                   = $cron;
 			$GLOBALS['wc_queued_webhooks'] = $waiting;
 			add_action( 'shutdown', 'wc_webhook_execute_queue' );
-			( new PixelConnector\QueueAfterResponse() )->register();
+			( new PixelConnector\QueueAfterResponse( new PixelConnector\LateWebhooks( Fake::connect() ) ) )->register();
 			do_action( 'wp_loaded' );
 			do_action( 'shutdown' );
 			same( $filled, Fake::$filled );
@@ -138,7 +138,7 @@ return array(
 	},
 	'a queue that another plugin has taken over is left alone' => static function () {
 		$GLOBALS['wc_queued_webhooks'] = array( 1 );
-		( new PixelConnector\QueueAfterResponse() )->put_off();
+		( new PixelConnector\QueueAfterResponse( new PixelConnector\LateWebhooks( Fake::connect() ) ) )->put_off();
 		do_action( 'shutdown' );
 		same( array( 0, 0 ), array( Fake::$filled, Fake::$closed ) );
 	},

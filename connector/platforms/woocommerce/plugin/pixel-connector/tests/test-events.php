@@ -134,12 +134,11 @@ return array(
 		( new OrderStamp( Fake::connect( array( 'pixel_code' => 'C2', 'purchase_event' => 'Purchase' ) ) ) )->order_saved( $order );
 		same( array( 'denied', '', '', 'CompletePayment', 'C1' ), array_map( static function ( $name ) use ( $order ) { return OrderMeta::get( $order, $name ); }, array( 'consent', 'ttclid', 'visitor_id', 'event_name', 'pixel_code' ) ) );
 	},
-	'before its first save a classic order is stamped without an event id' => static function () {
+	'an order without an id, and what is no order, is left alone' => static function () {
 		$order = new WC_Order( 0 );
-		( new OrderStamp( Fake::connect() ) )->classic_order_prepared( $order );
-		same( 'unknown', OrderMeta::get( $order, 'consent' ) );
-		same( '', OrderMeta::get( $order, 'event_id' ) );
-		( new OrderStamp( Fake::connect() ) )->classic_order_prepared( 'no order' );
+		( new OrderStamp( Fake::connect() ) )->order_saved( $order );
+		( new OrderStamp( Fake::connect() ) )->order_saved( 'no order' );
+		same( array(), $order->meta );
 	},
 	'a purchase is due while paid, recent and not printed' => static function () {
 		$now   = time();

@@ -1,0 +1,100 @@
+<?php
+// What a checkout and a page do not pay for: rows one by one, webhooks one by one, orders loaded anew.
+
+use PixelConnector\LateWebhooks;
+use PixelConnector\OrderMetaRows;
+use PixelConnector\QueueAfterResponse;
+use PixelConnector\WebhookRows;
+
+/** An order whose meta objects stay the same ones, as WooCommerce's do. */
+$order_with = static function ( array $metas ) {
+	return new class( $metas ) extends WC_Order {
+		public $metas;
+		public function __construct( array $metas ) { parent::__construct( 7 ); $this->metas = $metas; }
+		public function get_meta_data() { return $this->metas; }
+	};
+};
+$stamp      = static function () {
+	return array_map( static function ( $name ) { return new Meta_Fake( '_pixel_connector_' . $name, $name ); }, array( 'consent', 'gpc', 'event_name', 'event_id' ) );
+};
+$tables     = array(
+	'Automattic\WooCommerce\Internal\DataStores\Orders\OrdersTableDataStore' => 'INSERT INTO wp_wc_orders_meta (order_id, meta_key, meta_value) VALUES (%d, %s, %s), (%d, %s, %s), (%d, %s, %s)',
+	'WC_Order_Data_Store_CPT' => 'INSERT INTO wp_postmeta (post_id, meta_key, meta_value) VALUES (%d, %s, %s), (%d, %s, %s), (%d, %s, %s)',
+);
+
+return array(
+	'a new stamp is one statement, but for the row that WooCommerce writes' => static function () use ( $order_with, $stamp, $tables ) {
+		foreach ( $tables as $store => $statement ) {
+			Fake::reset();
+			Fake::$store = $store;
+			Fake::$rows  = array( array( 'id' => '31', 'meta_key' => '_pixel_connector_consent' ), array( 'id' => '32', 'meta_key' => '_pixel_connector_gpc' ), array( 'id' => '33', 'meta_key' => '_pixel_connector_event_name' ), array( 'id' => '9', 'meta_key' => '_another' ) );
+			$metas       = $stamp();
+			OrderMetaRows::insert( $order_with( $metas ) );
+			same( array( array( $statement, array( 7, '_pixel_connector_consent', 'consent', 7, '_pixel_connector_gpc', 'gpc', 7, '_pixel_connector_event_name', 'event_name' ) ) ), Fake::$written );
+			same( array( 31, 32, 33, null ), array_column( $metas, 'id' ) );
+			same( array( 1, 1, 1, 0 ), array_column( $metas, 'applied' ) );
+		}
+	},
+	'another store of orders, two at once, or a change of few values goes WooCommerce\'s own way' => static function () use ( $order_with, $stamp, $tables ) {
+		$hpos = array_keys( $tables )[0];
+		foreach ( array( array( 'Another\Store', 'no', 4 ), array( $hpos, 'yes', 4 ), array( $hpos, 'no', 2 ) ) as list( $store, $synced, $count ) ) {
+			Fake::$store = $store;
+			Fake::$options['woocommerce_custom_orders_table_data_sync_enabled'] = $synced;
+			OrderMetaRows::insert( $order_with( array_slice( $stamp(), 0, $count ) ) );
+		}
+		same( array(), Fake::$written );
+	},
+	'rows that exist, removals and other plugins\' values are not written' => static function () use ( $order_with, $stamp, $tables ) {
+		Fake::$store = array_keys( $tables )[0];
+		$metas       = array_merge( $stamp(), array( new Meta_Fake( '_another', 'a' ), new Meta_Fake( '_pixel_connector_ttp', null, 4 ), new Meta_Fake( '_pixel_connector_country', 'DE', 5 ) ) );
+		OrderMetaRows::insert( $order_with( $metas ) );
+		same( array( '_pixel_connector_consent', '_pixel_connector_gpc', '_pixel_connector_event_name' ), array( Fake::$written[0][1][1], Fake::$written[0][1][4], Fake::$written[0][1][7] ) );
+		same( 9, count( Fake::$written[0][1] ) );
+	},
+	'all webhooks are read at once, and the limit is passed on' => static function () {
+		Fake::$rows = array( array( 'webhook_id' => '3', 'topic' => 'order.created' ), array( 'webhook_id' => '4', 'topic' => 'order.updated' ) );
+		same( null, ( new WebhookRows() )->prime( null ) );
+		same( 'order.updated', Fake::$options['cache webhooks 4']['topic'] );
+		Fake::reset();
+		Fake::$rows = array( array( 'webhook_id' => '3' ) );
+		same( 0, ( new WebhookRows() )->prime( 0 ) );
+		Fake::$options['lasting cache'] = true;
+		same( 9, ( new WebhookRows() )->prime( 9 ) );
+		check( ! isset( Fake::$options['cache webhooks 3'] ), 'read for nothing' );
+	},
+	'our order webhooks look once, after the response; others as ever' => static function () {
+		$ours             = array( new WC_Webhook( 1 ), new WC_Webhook( 2 ) );
+		$foreign          = new WC_Webhook( 3 );
+		$foreign->address = 'https://c.example.evil/webhooks/x';
+		$product          = new WC_Webhook( 4 );
+		$product->resource = 'product';
+		add_action( 'shutdown', 'wc_webhook_execute_queue' );
+		( new QueueAfterResponse( new LateWebhooks( Fake::connect() ) ) )->register();
+		foreach ( array_merge( $ours, array( $foreign, $product ) ) as $webhook ) {
+			do_action( 'woocommerce_webhook_loaded', $webhook );
+			add_action( 'woocommerce_update_order', array( $webhook, 'process' ) );
+		}
+		do_action( 'wp_loaded' );
+		foreach ( array( 12, 12, 13 ) as $order_id ) {
+			do_action( 'woocommerce_update_order', $order_id );
+		}
+		same( array( array(), array(), array( 12, 12, 13 ), array( 12, 12, 13 ) ), array( $ours[0]->looked, $ours[1]->looked, $foreign->looked, $product->looked ) );
+		do_action( 'shutdown' );
+		same( array( array( 12, 13 ), array( 12, 13 ) ), array( $ours[0]->looked, $ours[1]->looked ) );
+		same( array( 1, 'after' ), array( Fake::$closed, Fake::$filled ) );
+	},
+	'in the background and without a connection nothing is put off' => static function () {
+		foreach ( array( true, false ) as $cron ) {
+			Fake::reset();
+			Fake::$cron = $cron;
+			$webhook    = new WC_Webhook( 1 );
+			add_action( 'shutdown', 'wc_webhook_execute_queue' );
+			( new QueueAfterResponse( new LateWebhooks( Fake::connect( array(), $cron ? array() : array( 'public_id' => '' ) ) ) ) )->register();
+			do_action( 'woocommerce_webhook_loaded', $webhook );
+			add_action( 'woocommerce_new_order', array( $webhook, 'process' ) );
+			do_action( 'wp_loaded' );
+			do_action( 'woocommerce_new_order', 12 );
+			same( array( 12 ), $webhook->looked );
+		}
+	},
+);
