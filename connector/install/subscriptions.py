@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select
 from connector.install.receiver import look_at_receiver, webhook_url
 from connector.install.services import Services, tell_owner
 from connector.install.store_client import StoreClient
+from connector.install.store_turns import StoreTurn, store_turn
 from connector.install.stores import open_store, remember_lost_keys
 from connector.platforms.woocommerce.rest import StoreFault
 from connector.platforms.woocommerce.store_api import (
@@ -70,7 +71,7 @@ class SubscriptionCheck:
     """What a look at the store's webhooks found and did; topics in each list.
 
     `gap_since` is when the first silent one was last seen healthy: orders changed since then are to be fetched.
-    `fault` is the kind of the fault that ended the look, empty when it went through.
+    `fault` is the kind of the fault that ended the look ("busy": another one had the turn), else empty.
     """
 
     created: tuple[str, ...] = ()
@@ -134,15 +135,20 @@ def check_subscriptions(services: Services, installation: InstallationRecord) ->
 
 
 def remove_subscriptions(services: Services, installation: InstallationRecord, client: StoreClient) -> bool:
-    """Delete ours at the store. False when one could not be deleted."""
-    found = _all_webhooks(client)
+    """Delete ours at the store; nobody makes them anew before the keys are gone. False when one could not be."""
+    with store_turn(services, installation.id, for_good=True) as turn:
+        return turn is not None and _remove(services, installation, client, turn)
+
+
+def _remove(services: Services, installation: InstallationRecord, client: StoreClient, turn: StoreTurn) -> bool:
+    found = _all_webhooks(client, turn)
     if isinstance(found, StoreFault):
         return False
     with services.storage.database.read() as connection:
         known = {one.remote_id for one in subscriptions_of(connection, installation.id)}
     url = webhook_url(services, installation.id)
     ours = [one for one in found if one.delivery_url == url or (one.remote_id in known and one.name == NAME)]
-    answers = [client.ask(delete_webhook(one.remote_id), read_done) for one in ours]
+    answers = [turn.renew() and client.ask(delete_webhook(one.remote_id), read_done) for one in ours]
     with services.storage.database.write() as connection:
         connection.execute(delete(_table).where(_table.c.installation_id == installation.id))
     return all(answer is True for answer in answers)
@@ -173,18 +179,30 @@ def _topics(companion: bool) -> tuple[str, ...]:
 def _look(
     services: Services, installation: InstallationRecord, topics: Sequence[str], *, healthy: bool
 ) -> SubscriptionCheck:
-    client = open_store(services, installation)
-    if client is None:
-        return SubscriptionCheck(fault="no_keys")
-    found = _all_webhooks(client)
-    if isinstance(found, StoreFault):
-        _remember_fault(services, installation, found)
-        return SubscriptionCheck(fault=found.kind)
-    work = _work(services, client, installation, found)
+    with store_turn(services, installation.id) as turn:
+        if turn is None:
+            return SubscriptionCheck(fault="busy")
+        client = open_store(services, installation)
+        if client is None:
+            return SubscriptionCheck(fault="no_keys")
+        found = _all_webhooks(client, turn)
+        if isinstance(found, StoreFault):
+            _remember_fault(services, installation, found)
+            return SubscriptionCheck(fault=found.kind)
+        work = _work(services, client, installation, found)
+        if _mend_all(work, topics, healthy, turn):
+            _remember(work)
+        return _result(work)
+
+
+def _mend_all(work: _Work, topics: Sequence[str], healthy: bool, turn: StoreTurn) -> bool:
+    """False when we stood still for longer than a lease: another one looks after them and remembers."""
     for topic in topics:
+        if not turn.renew():
+            work.fault = "busy"
+            return False
         _mend(work, topic, healthy)
-    _remember(work)
-    return _result(work)
+    return True
 
 
 def _work(
@@ -207,9 +225,10 @@ def _work(
     return _Work(services, client, installation, url, secret, secret_id, known, by_topic)
 
 
-def _all_webhooks(client: StoreClient) -> list[RemoteWebhook] | StoreFault:
+def _all_webhooks(client: StoreClient, turn: StoreTurn) -> list[RemoteWebhook] | StoreFault:
     found: list[RemoteWebhook] = []
     for page in range(1, _MOST_PAGES + 1):
+        turn.renew()
         some = client.ask(list_webhooks(page), read_webhooks)
         if isinstance(some, StoreFault):
             return some

@@ -18,6 +18,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.logs import log
+from connector.storage.leases import take_lease
 from connector.storage.opening import Storage
 from connector.storage.tables_reconcile import MaintenanceTask
 
@@ -90,30 +91,9 @@ class Schedule:
         now = self._storage.now()
         if self._renew_at is not None and self._renew_at - LEASE / 3 <= now < self._renew_at:
             return True
-        self._renew_at = now + LEASE / 3 if self._take(now) else None
+        taken = take_lease(self._storage, self._lease, self._holder, LEASE)
+        self._renew_at = now + LEASE / 3 if taken else None
         return self._renew_at is not None
-
-    def _take(self, now: datetime) -> bool:
-        """One statement decides: insert the row, or change it when it is ours or its lease has run out."""
-        dialect = sqlite if self._storage.database.is_sqlite else postgresql
-        row = {
-            "name": self._lease,
-            "holder": self._holder,
-            "lease_until": now + LEASE,
-            "started_at": now,
-            "result": "",
-        }
-        statement: Any = dialect.insert(_table).values(row)
-        statement = statement.on_conflict_do_update(
-            index_elements=[_table.c.name],
-            set_={"holder": statement.excluded.holder, "lease_until": statement.excluded.lease_until},
-            # Nobody leases for twice a lease: that one was taken before the clock was set back.
-            where=(_table.c.holder == self._holder)
-            | (_table.c.lease_until <= now)
-            | (_table.c.lease_until > now + 2 * LEASE),
-        ).returning(_table.c.holder)
-        with self._storage.database.write() as connection:
-            return connection.execute(statement).scalar() == self._holder
 
     def release(self) -> None:
         """Let another process lead at once; at the stop."""
