@@ -35,6 +35,54 @@ final class OrderMetaRows {
 	}
 
 	/**
+	 * Turns one row into another, if it is still as expected: the database decides between two requests. False when it is not, or
+	 * when the table is not known.
+	 *
+	 * @param \WC_Order $order Order.
+	 * @param string    $from  Key without prefix.
+	 * @param string    $value The value it must have.
+	 * @param string    $to    New key without prefix.
+	 * @param string    $then  New value.
+	 */
+	public static function swap( \WC_Order $order, string $from, string $value, string $to, string $then ): bool {
+		global $wpdb;
+		$table = self::table( $order );
+		if ( null === $table ) {
+			return false;
+		}
+		$changed = $wpdb->query( // phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching
+			$wpdb->prepare(
+				"UPDATE {$table[0]} SET meta_key = %s, meta_value = %s WHERE {$table[2]} = %d AND meta_key = %s AND meta_value = %s", // phpcs:ignore WordPress.DB.PreparedSQL.InterpolatedNotPrepared
+				OrderMeta::PREFIX . $to,
+				$then,
+				$order->get_id(),
+				OrderMeta::PREFIX . $from,
+				$value
+			)
+		);
+		if ( 1 !== $changed ) {
+			return false;
+		}
+		self::forget( $order );
+		$order->read_meta_data( true );
+		return true;
+	}
+
+	/**
+	 * Lets WooCommerce's caches forget the order, as its own change of a row does.
+	 *
+	 * @param \WC_Order $order Order.
+	 */
+	private static function forget( \WC_Order $order ): void {
+		$id = $order->get_id();
+		wp_cache_delete( $id, 'post_meta' );
+		$order->get_data_store()->clear_cached_data( array( $id ) );
+		if ( class_exists( '\Automattic\WooCommerce\Caches\OrderCache' ) && function_exists( 'wc_get_container' ) ) {
+			wc_get_container()->get( \Automattic\WooCommerce\Caches\OrderCache::class )->remove( $id );
+		}
+	}
+
+	/**
 	 * Our values that only the object knows.
 	 *
 	 * @param \WC_Order $order Order.

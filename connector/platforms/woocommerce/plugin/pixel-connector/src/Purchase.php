@@ -166,11 +166,25 @@ final class Purchase {
 	}
 
 	/**
-	 * Records that the block is printed now; false when another request was first. The lock decides between two tabs.
+	 * Records that the block is printed now; false when another request was first.
+	 *
+	 * From now on the browser may have sent it, whether its report comes or not: "has not" is no longer known, so the row that
+	 * says so becomes the record.
 	 *
 	 * @param \WC_Order $order Order.
 	 */
 	private function claim( \WC_Order $order ): bool {
+		$now = gmdate( 'Y-m-d\TH:i:s+00:00' );
+		return OrderMetaRows::swap( $order, 'browser_sent', '0', 'printed_at', $now ) || $this->claim_by_lock( $order, $now );
+	}
+
+	/**
+	 * The same for an order without that row: one that was placed before the plugin came, or is kept elsewhere.
+	 *
+	 * @param \WC_Order $order Order.
+	 * @param string    $now   Time, UTC ISO 8601.
+	 */
+	private function claim_by_lock( \WC_Order $order, string $now ): bool {
 		$lock = 'pixel_connector_print_' . $order->get_id();
 		if ( ! Lock::take( $lock ) ) {
 			return false;
@@ -180,11 +194,10 @@ final class Purchase {
 			if ( '' !== OrderMeta::get( $order, 'printed_at' ) ) {
 				return false;
 			}
-			// From now on the browser may have sent it, whether its report comes or not: "has not" is no longer known.
 			OrderMeta::set(
 				$order,
 				array(
-					'printed_at'   => gmdate( 'Y-m-d\TH:i:s+00:00' ),
+					'printed_at'   => $now,
 					'browser_sent' => null,
 				)
 			);

@@ -51,6 +51,20 @@ return array(
 		same( array( '_pixel_connector_consent', '_pixel_connector_gpc', '_pixel_connector_event_name' ), array( Fake::$written[0][1][1], Fake::$written[0][1][4], Fake::$written[0][1][7] ) );
 		same( 9, count( Fake::$written[0][1] ) );
 	},
+	'printing a purchase turns one row into another, once' => static function () use ( $order_with, $tables ) {
+		foreach ( array_keys( $tables ) as $store ) {
+			Fake::$store   = $store;
+			Fake::$changed = 1;
+			check( OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), $store );
+			same( array( '_pixel_connector_printed_at', 'now', 7, '_pixel_connector_browser_sent', '0' ), Fake::$written[0][1] );
+			Fake::$changed = 0;
+			check( ! OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), 'another request was first' );
+			Fake::$written = array();
+		}
+		Fake::$store = 'Another\Store';
+		check( ! OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), 'unknown table' );
+		same( array(), Fake::$written );
+	},
 	'all webhooks are read at once, and the limit is passed on' => static function () {
 		Fake::$rows = array( array( 'webhook_id' => '3', 'topic' => 'order.created' ), array( 'webhook_id' => '4', 'topic' => 'order.updated' ) );
 		same( null, ( new WebhookRows() )->prime( null ) );
