@@ -9,9 +9,9 @@ from connector.errors import ConnectorError
 from connector.install.finishing import InstallFinisher
 from connector.install.services import Services, TikTokApp
 from connector.install.storefronts import is_due, watch_storefront
-from connector.install.subscriptions import check_subscriptions
+from connector.install.subscriptions import SubscriptionCheck, check_subscriptions
 from connector.logs import log
-from connector.operations.backfill import ask_for_all, ask_for_one, run_waiting, watch_receivers
+from connector.operations.backfill import WATCH_WEBHOOKS, ask_for_all, ask_for_one, run_waiting, watch_receivers
 from connector.operations.background import BackgroundWork
 from connector.operations.calls import LoopCalls
 from connector.operations.retention import Clocks, apply_retention
@@ -21,10 +21,12 @@ from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.installations import InstallationRecord, all_installations
 from connector.storage.opening import Storage
+from connector.storage.reconciling import start_again
 
 __all__ = ["MaintenanceThread"]
 
 _WATCHDOG_EVERY = timedelta(minutes=15)
+_ASK_AGAIN = timedelta(minutes=1)  # webhooks that wait for our own receiver
 _STOREFRONTS_EVERY = timedelta(minutes=15)  # who is due is looked at
 _INSTALLS_EVERY = timedelta(seconds=5)
 _RETENTION_EVERY = timedelta(hours=1)
@@ -71,7 +73,7 @@ class MaintenanceThread:
                 Task("compare_orders", hourly, lambda _: ask_for_all(self._storage, "hourly")),
                 Task("fetch_orders", timedelta(seconds=5), self._fetch_orders),
             ],
-            "webhooks": [Task("watch_webhooks", _WATCHDOG_EVERY, self._watch_webhooks)],
+            "webhooks": [Task(WATCH_WEBHOOKS, _WATCHDOG_EVERY, self._watch_webhooks)],
             "storefronts": [Task("watch_storefronts", _STOREFRONTS_EVERY, self._watch_storefronts)],
             "installs": [Task("finish_installs", _INSTALLS_EVERY, lambda _: finisher.round())],
             "retention": [Task("retention", _RETENTION_EVERY, self._retention)],
@@ -88,18 +90,21 @@ class MaintenanceThread:
         """Look after each store's webhooks; what was silent is fetched."""
         with self._storage.database.read() as connection:
             records = [record for record in all_installations(connection) if record.state in ("active", "paused")]
-        mended = sum(found or 0 for found in side_by_side(records, self._watch_store, turn.go_on))
-        return f"{len(records)} stores, {mended} mended"
+        checks = [check for check in side_by_side(records, self._watch_store, turn.go_on) if check is not None]
+        if any(check.waiting for check in checks):
+            with self._storage.database.write() as connection:
+                start_again(connection, WATCH_WEBHOOKS, self._storage.now() - _WATCHDOG_EVERY + _ASK_AGAIN)
+        return f"{len(records)} stores, {sum(bool(check.mended) for check in checks)} mended"
 
-    def _watch_store(self, record: InstallationRecord) -> bool:
+    def _watch_store(self, record: InstallationRecord) -> SubscriptionCheck | None:
         try:
             check = check_subscriptions(self._services, record)
         except (ConnectorError, LookupError) as error:
             log.warning("webhooks_not_checked", installation_id=record.id, error=type(error).__name__)
-            return False
+            return None
         if check.mended:
             ask_for_one(self._storage, record.id, check.gap_since)
-        return bool(check.mended)
+        return check
 
     def _watch_storefronts(self, turn: Turn) -> str:
         """Look whether our script is on each storefront, and who else fires a pixel there."""

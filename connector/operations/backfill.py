@@ -18,11 +18,12 @@ from connector.storage.reconciling import (
     last_reconciled,
     remember_time,
     remembered_time,
+    start_again,
     waiting_runs,
 )
 from connector.storage.tables import Credential, ProcessHeartbeat
 
-__all__ = ["ask_for_all", "ask_for_one", "run_waiting", "watch_receivers"]
+__all__ = ["WATCH_WEBHOOKS", "ask_for_all", "ask_for_one", "run_waiting", "watch_receivers"]
 
 # Webhooks of the last minutes are on their way: the store's own queue sends them late.
 GRACE = timedelta(minutes=10)
@@ -33,6 +34,9 @@ RECEIVERS = ("serve", "receive")
 # Receivers are heard of every five seconds; whoever watches may change within a lease's minute. What a shorter
 # downtime swallowed comes with the hourly run.
 _DOWN = timedelta(minutes=2)
+# Two beats missed: seven deliveries may have failed meanwhile, and WooCommerce switched a busy shop's webhook off.
+_AWAY = timedelta(seconds=12)
+WATCH_WEBHOOKS = "watch_webhooks"  # the task that looks after the stores' webhooks
 
 _credential = Credential.__table__  # type: ignore[attr-defined]
 _heartbeat = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
@@ -61,7 +65,7 @@ def ask_for_one(storage: Storage, installation_id: str, since: datetime | None, 
 
 
 def watch_receivers(storage: Storage) -> int:
-    """Ask for runs when for a while no process took webhooks. Returns how many.
+    """Ask for runs when for a while no process took webhooks. Returns how many. Webhooks are looked at even sooner.
 
     What is remembered is when a receiver was last heard of, so that it does not matter which processes stopped,
     this one too, and which came back.
@@ -72,6 +76,8 @@ def watch_receivers(storage: Storage) -> int:
         if newest is None or newest == known:
             return 0
         remember_time(connection, "receivers", newest)
+        if known is not None and newest - known >= _AWAY:
+            start_again(connection, WATCH_WEBHOOKS)
     if known is None or newest - known < _DOWN:
         return 0
     log.warning("downtime_found", seconds=int((newest - known).total_seconds()))

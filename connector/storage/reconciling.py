@@ -20,6 +20,7 @@ __all__ = [
     "order_standings",
     "remember_time",
     "remembered_time",
+    "start_again",
     "waiting_runs",
 ]
 
@@ -113,6 +114,11 @@ def remember_time(connection: Connection, name: str, at: datetime) -> None:
     """Keep it."""
     if connection.execute(update(_task).where(_task.c.name == name).values(finished_at=at)).rowcount == 0:
         connection.execute(insert(_task), {"name": name, "finished_at": at})
+
+
+def start_again(connection: Connection, task: str, as_if_started: datetime | None = None) -> None:
+    """Make a periodic task due at once, or when its time since `as_if_started` has passed."""
+    connection.execute(update(_task).where(_task.c.name == task).values(started_at=as_if_started))
 
 
 def _parts(values: Sequence[Any], size: int = 200) -> Iterable[Sequence[Any]]:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from connector.app.maintenance import MaintenanceThread
+from connector.demo.store_stand_in import StoreWebhook
 from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage
@@ -98,6 +99,28 @@ def test_a_server_looks_after_its_stores_by_itself(storage: Storage, settings: S
     assert results["watch_webhooks"] == "1 stores, 1 mended"
     assert results["watch_storefronts"] == "1 looked at, 0 mended"
     assert not [name for name, result in results.items() if result.startswith("fault:")]
+
+
+def test_webhooks_that_wait_for_our_receiver_are_asked_for_again_soon(
+    storage: Storage, settings: Settings, receiver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.app.maintenance._ASK_AGAIN", timedelta(0))
+    past = Clock(datetime.now(UTC))
+    with store_on(past) as store:
+        record = connect(storage, store)
+        with storage.database.write() as connection:
+            access = {"installation_id": record.id, "authentication": "oauth", "keys_work": True}
+            connection.execute(insert(StoreAccess.__table__), access | {"facts": "{}", "plugin": ""})
+        answers = iter([False, False])
+        monkeypatch.setattr("connector.install.subscriptions.receiver_answers", lambda *_: next(answers, True))
+        address = f"{receiver}/webhooks/woocommerce/{record.id}"
+        store.webhooks[900] = StoreWebhook(900, "order.updated", address, "s" * 32, "Pixel Connector", "disabled")
+        maintenance = _maintenance(storage, settings, receiver)
+        maintenance.start()
+        try:
+            _until(lambda: store.webhooks[900].status == "active")
+        finally:
+            maintenance.stop()
 
 
 def test_a_store_that_fails_stops_nothing(storage: Storage, settings: Settings, receiver: str) -> None:

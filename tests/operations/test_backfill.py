@@ -12,6 +12,7 @@ from connector.operations.backfill import (
     FURTHEST,
     GRACE,
     OVERLAP,
+    WATCH_WEBHOOKS,
     ask_for_all,
     ask_for_one,
     run_waiting,
@@ -22,7 +23,7 @@ from connector.storage.installations import change_installation
 from connector.storage.notices import open_notices
 from connector.storage.opening import Storage
 from connector.storage.tables import ProcessHeartbeat
-from connector.storage.tables_reconcile import ReconcileRun
+from connector.storage.tables_reconcile import MaintenanceTask, ReconcileRun
 from tests.clock import Clock
 from tests.operations.stores import calls, connect, store_on
 from tests.road.road import webhooks
@@ -126,6 +127,25 @@ def test_neither_a_quick_restart_nor_a_stopped_worker_is_a_downtime(
     _beat(storage, clock(), role)
 
     assert watch_receivers(storage) == 0
+
+
+@pytest.mark.parametrize(("seconds", "looked_at"), [(7, False), (12, True), (90, True)])
+def test_after_seconds_without_a_receiver_the_webhooks_are_looked_at_at_once(
+    storage: Storage, clock: Clock, seconds: int, looked_at: bool
+) -> None:
+    began = clock()
+    with storage.database.write() as connection:
+        connection.execute(insert(MaintenanceTask.__table__), {"name": WATCH_WEBHOOKS, "started_at": began})
+    _beat(storage, clock())
+    watch_receivers(storage)
+    clock.advance(seconds=seconds)
+    _beat(storage, clock())
+    watch_receivers(storage)
+
+    with storage.database.read() as connection:
+        name = MaintenanceTask.__table__.c.name
+        started = connection.execute(select(MaintenanceTask.__table__.c.started_at).where(name == WATCH_WEBHOOKS))
+        assert started.scalar() == (None if looked_at else began)
 
 
 def test_a_revived_webhook_is_looked_behind(
