@@ -17,6 +17,7 @@ __all__ = ["MAX_HEAD_BYTES", "bounded_http"]
 MAX_HEAD_BYTES = 64 * 1024
 _LOOKS_PER_TIMEOUT = 10
 _LONGEST_PAUSE = 1.0
+_LAST_WORDS_SECONDS = 2.0  # from a stop on: for those who have connected, or were kept alive, and said nothing yet
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _TOO_LARGE = (431, "head_too_large", f"The head of the request is over {MAX_HEAD_BYTES} bytes.")
 _TOO_SLOW = (408, "head_too_slow", "The head of the request did not arrive in time.")
@@ -43,6 +44,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._fed_in_head = 0
         self._refusal = _MALFORMED
+        self._stopping = False
         if not self._watched.get(self.server_state):
             self._watched[self.server_state] = True
             self._look_later()
@@ -92,6 +94,8 @@ class BoundedHttp(HttpToolsProtocol):
         """The head is whole; its body has a time of its own."""
         self._in_head, self._head_since = False, None
         super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A sender may close its side when it has said everything; it still wants to hear the answer."""
@@ -115,6 +119,22 @@ class BoundedHttp(HttpToolsProtocol):
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server stops. A store or a proxy may have connected to say something, or be saying it this moment, and
+        sends it once only: one more request is heard on each connection, and answered with `Connection: close`.
+        """
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_LAST_WORDS_SECONDS, self._end_waiting)
+        else:
+            self.cycle.keep_alive = False
+
+    def _end_waiting(self) -> None:
+        if self._in_head:
+            self._refuse(_TOO_SLOW)
+        elif self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def close_if_overdue(self, now: float) -> None:
         """When the head takes too long: with an answer if anything of it came, else without a word."""

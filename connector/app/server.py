@@ -22,6 +22,7 @@ from connector.app.http_protocol import bounded_http
 from connector.app.listening import BACKLOG, listening_sockets, own_port
 from connector.app.maintenance import MaintenanceThread
 from connector.app.pages import page_routes
+from connector.app.stopping import PatientServer
 from connector.app.workers import (
     DeliveryThread,
     Heartbeat,
@@ -207,7 +208,7 @@ def run_server(
         signal.signal(number, _ends_cleanly)
     log.info("listening", host=host, port=own_port(sockets), delivery=delivery)
     try:
-        uvicorn.Server(config).run(sockets)
+        PatientServer(config).run(sockets)
     finally:
         storage.close()
 

@@ -10,12 +10,14 @@ from types import MappingProxyType
 from tests.bench.console import measure_console
 from tests.bench.flat import measure_flat
 from tests.bench.flood import measure_flood
+from tests.bench.growth import measure_growth
 from tests.bench.intake import measure_intake
 from tests.bench.mapping import measure_mapping
 from tests.bench.memory import measure_memory
 from tests.bench.pixel import measure_pixel
 from tests.bench.report import Row, markdown, surroundings
 from tests.bench.road import measure_latency, measure_road
+from tests.bench.scattered import measure_scattered
 from tests.bench.sizes import FULL, QUICK, SMOKE, Sizes
 from tests.bench.tail import measure_tail
 
@@ -28,6 +30,8 @@ ROWS: Mapping[str, Callable[[Sizes], Iterator[Row]]] = MappingProxyType(
         "road": measure_road,
         "latency": measure_latency,
         "flood": measure_flood,
+        "scattered": measure_scattered,
+        "growth": measure_growth,
         "memory": measure_memory,
         "flat": measure_flat,
         "console": measure_console,

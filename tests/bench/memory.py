@@ -4,7 +4,7 @@ import secrets
 import sqlite3
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,8 +77,8 @@ def _claim_seconds(place: Place, count: int) -> list[float]:
     return spans
 
 
-def seed_backlog(place: Place, count: int) -> None:
-    """Pending events that are due, with their work, written in parts straight to the driver."""
+def seed_backlog(place: Place, count: int, stores: Sequence[str] = (INSTALLATION,)) -> None:
+    """Pending events that are due, with their work, of these stores in turn, straight to the driver in parts."""
     event = mapped_event(0)
     payload, event_id = event_bytes(event), event.event_id.encode()
     now = datetime.now(UTC) - timedelta(minutes=1)
@@ -90,11 +90,12 @@ def seed_backlog(place: Place, count: int) -> None:
         for number in range(start, min(start + _PART, count)):
             row_id, own_id = first + number, b"%064x" % number
             own_payload = payload.replace(event_id, own_id)
-            names = (row_id, INSTALLATION, row_id, own_id.decode(), event.name, "pending", "", "35.58", "EUR", when)
+            store = stores[number % len(stores)]
+            names = (row_id, store, row_id, own_id.decode(), event.name, "pending", "", "35.58", "EUR", when)
             events.append(
                 (*names, PIXEL_CODE, own_payload, "email", "", "granted", "opt_out", False, 0, when, when, when)
             )
-            work.append((row_id, INSTALLATION, "fresh", when, 0, 0))
+            work.append((row_id, store, "fresh", when, 0, 0))
         return events, work
 
     write = _write_sqlite if place.kind == "sqlite" else _write_postgres

@@ -17,6 +17,7 @@ class Sizes:
     backlog: int = 1_000_000
     draining_seconds: float = 30.0
     claims: int = 200
+    scattered: int = 2_000
     latency_rate: int = 50
     latency_seconds: float = 20.0
     little_history: int = 10_000
@@ -29,10 +30,10 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     seconds=2.0, repeats=1, mapped=5_000, road=6_000, backlog=100_000, draining_seconds=8.0, claims=50,
-    latency_seconds=6.0, history=200_000, flat=2_000, queries=15,
+    scattered=500, latency_seconds=6.0, history=200_000, flat=2_000, queries=15,
 )  # fmt: skip
 SMOKE = Sizes(
     seconds=0.2, repeats=1, connections=4, mapped=50, road=60, backlog=400, draining_seconds=0.5, claims=3,
-    latency_rate=20, latency_seconds=0.5, little_history=100, history=300, flat=60, queries=1,
+    scattered=5, latency_rate=20, latency_seconds=0.5, little_history=100, history=300, flat=60, queries=1,
     databases=("sqlite",),
 )  # fmt: skip

@@ -23,6 +23,12 @@ class Child:
         self.ended = threading.Event()
         self.exit_code: int | None = None
 
+    def ask_to_stop(self) -> None:
+        """As a service manager does it; returns when it is gone. Raises TimeoutError after a minute."""
+        os.kill(self.pid, signal.SIGTERM)
+        if not self.ended.wait(60):
+            raise TimeoutError("a process did not stop when it was told to")
+
     def kill(self) -> None:
         """At once and without a word; returns when it is gone."""
         if not self.ended.is_set():
@@ -34,11 +40,18 @@ class Child:
 
 
 class Nursery:
-    """A context: the zygote's process and its children."""
+    """A context: the zygote's process and its children. `root` is the checkout whose code they run."""
+
+    def __init__(self, root: Path = _ROOT) -> None:
+        self._root = root
 
     def __enter__(self) -> "Nursery":
         self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.soak.zygote"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.soak.zygote"],
+            cwd=self._root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(self._root)},
         )
         self._children: dict[int, Child] = {}
         self._born: queue.Queue[Child] = queue.Queue()

@@ -18,6 +18,7 @@ from tests.soak.fleet import SECRET
 __all__ = ["Load", "Posted"]
 
 _FORGED_KEY = "wc_order_forged"
+_PROXY_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -37,12 +38,25 @@ class Posted:
 
 
 class Load:
-    """Senders in threads; `stop` ends them. `urls` are the receivers, `installations` who may be addressed."""
+    """Senders in threads; `stop` ends them. `urls` are the receivers, `installations` who may be addressed.
+
+    `behind_proxy`: where nobody listens another receiver is tried; what was sent is never sent again.
+    """
 
     def __init__(
-        self, urls: list[str], installations: tuple[str, ...], *, senders: int = 6, pause: float = 0.01, seed: int = 1
+        self,
+        urls: list[str],
+        installations: tuple[str, ...],
+        *,
+        senders: int = 6,
+        pause: float = 0.01,
+        seed: int = 1,
+        behind_proxy: bool = False,
+        public_id: Callable[[str], str] = "public-{}".format,
     ) -> None:
         self._urls = urls
+        self._public_id = public_id
+        self._behind_proxy = behind_proxy
         self._installations = installations
         self._pause = pause
         self._numbers = itertools.count(1000)
@@ -70,8 +84,7 @@ class Load:
         mine: list[Posted] = []
         while not self._stop.is_set():
             posted = self._next(chance, mine)
-            url = chance.choice(self._urls)
-            status = self._post(url, posted, f"{posted.installation}-{chance.random()}")
+            status = self._post(chance, posted, f"{posted.installation}-{chance.random()}")
             posted.answers.append(status)
             self.answers[status] += 1
             time.sleep(self._pause if status else 0.25)  # as a store that has something else to do meanwhile
@@ -99,7 +112,7 @@ class Load:
     def _an_order(self, number: int, installation: str) -> Posted:
         key = f"wc_order_soak{number}"
         body = samples.with_order_id(self._order, number, key).body
-        event_id = purchase_id(f"public-{installation}", number, key)
+        event_id = purchase_id(self._public_id(installation), number, key)
         return Posted(installation, "order.updated", body, event_id, False, [])
 
     def _a_cart(self, number: int, installation: str) -> Posted:
@@ -111,16 +124,19 @@ class Load:
         key = f"{_FORGED_KEY}{number}"
         body = samples.with_order_id(self._order, number, key).body
         return Posted(
-            installation, "order.updated", body, purchase_id(f"public-{installation}", number, key), True, []
+            installation, "order.updated", body, purchase_id(self._public_id(installation), number, key), True, []
         )
 
-    def _post(self, url: str, posted: Posted, delivery: str) -> int:
+    def _post(self, chance: random.Random, posted: Posted, delivery: str) -> int:
         sample = self._order if posted.topic == "order.updated" else self._cart
         secret = "not the secret" if posted.forged else SECRET
         headers, _ = samples.signed(sample, secret)
         headers["X-WC-Webhook-Signature"] = samples.sign(posted.body, secret)
         headers["X-WC-Webhook-Delivery-ID"] = delivery
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+        try:
+            connection = self._connected(chance)
+        except OSError:
+            return 0
         try:
             connection.request("POST", f"/webhooks/woocommerce/{posted.installation}", posted.body, headers)
             return connection.getresponse().status
@@ -128,3 +144,14 @@ class Load:
             return 0
         finally:
             connection.close()
+
+    def _connected(self, chance: random.Random) -> http.client.HTTPConnection:
+        end = time.monotonic() + (_PROXY_SECONDS if self._behind_proxy else 0)
+        while True:
+            connection = http.client.HTTPConnection(urlsplit(chance.choice(self._urls)).netloc, timeout=20)
+            try:
+                connection.connect()
+                return connection
+            except ConnectionRefusedError:
+                if time.monotonic() >= end:
+                    raise
