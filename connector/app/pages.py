@@ -1,6 +1,6 @@
 """Routes of everything that people look at, and the outbound client that their pages call stores and TikTok with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.routing import BaseRoute
 
@@ -15,10 +15,15 @@ from connector.storage.opening import Storage
 __all__ = ["page_routes"]
 
 
-def page_routes(settings: Settings, storage: Storage, outbound: Outbound) -> Sequence[BaseRoute]:
-    """Install flow, owner pages, downloads, the plugin's privacy calls, support console."""
+def page_routes(
+    settings: Settings, storage: Storage, outbound: Outbound, arrived: Callable[[], int] = lambda: 0
+) -> Sequence[BaseRoute]:
+    """Install flow, owner pages, downloads, the plugin's privacy calls, support console.
+
+    `arrived` counts webhooks: while many come, the console gives way.
+    """
     services = install_services(settings, storage, outbound)
-    return [*install_routes(services), *privacy_routes(services), *console_routes(settings, storage)]
+    return [*install_routes(services), *privacy_routes(services), *console_routes(settings, storage, arrived)]
 
 
 def install_services(settings: Settings, storage: Storage, outbound: Outbound) -> Services:

@@ -127,7 +127,7 @@ def create_app(settings: Settings, storage: Storage, *, delivery: bool = True) -
         *health_routes(service),
         *pixel_routes(published, settings.tiktok_pixel_url),
         *beacon_routes(storage, published, service.journal),
-        *page_routes(settings, storage, outbound),
+        *page_routes(settings, storage, outbound, lambda: service.journal.handed_over),
     ]
 
     @contextlib.asynccontextmanager

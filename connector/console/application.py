@@ -1,6 +1,6 @@
 """The console's routes: every address with the action that its role must allow, in one table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from starlette.exceptions import HTTPException
@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from connector.console.admin_pages import AdminPages
 from connector.console.gate import Handler, guarded, sign_out
+from connector.console.giving_way import GivingWay, SpacedOut
 from connector.console.list_pages import ListPages
 from connector.console.list_views import list_views
 from connector.console.order_pages import OrderPages
@@ -47,9 +48,10 @@ NAVIGATION: Sequence[tuple[str, Action, str, str]] = (
 )
 
 
-def routes(settings: Settings, storage: Storage) -> list[BaseRoute]:
-    """The console, to be put among the routes of the web application."""
-    services = console_services(settings, storage)
+def routes(settings: Settings, storage: Storage, arrived: Callable[[], int] = lambda: 0) -> list[BaseRoute]:
+    """The console, to be put among the routes of the web application. `arrived` counts the webhooks that this
+    process has taken since its start: while many come, the console gives way."""
+    services = console_services(settings, storage, GivingWay(arrived))
     pages = ConsolePages(services)
     pages.admin.templates.env.globals["navigation"] = NAVIGATION
     single_sign_on = SingleSignOn(services, pages)
@@ -73,7 +75,7 @@ def routes(settings: Settings, storage: Storage) -> list[BaseRoute]:
     https = settings.own_url.startswith("https://")
     return [
         Route("/console", _slash, methods=["GET"]),
-        Mount("/console", app=PageSecurity(application, https=https), name="console"),
+        Mount("/console", app=PageSecurity(SpacedOut(application, services.way), https=https), name="console"),
     ]
 
 

@@ -50,10 +50,13 @@ class PageInPieces(HTMLResponse):
     A thread would not help: it holds the interpreter for five milliseconds at a time.
     """
 
-    def __init__(self, pieces: Iterator[str], status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, pieces: Iterator[str], status: int, headers: Mapping[str, str], spent: Callable[[float], None]
+    ) -> None:
         super().__init__("", status, headers)
         del self.headers["content-length"]
         self._pieces = pieces
+        self._spent = spent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write the page, then answer. A fault in a template is a fault of the request, as ever."""
@@ -63,12 +66,14 @@ class PageInPieces(HTMLResponse):
 
     async def _written(self) -> list[str]:
         written: list[str] = []
-        end = time.perf_counter() + _PIECE_SECONDS
+        begin = time.perf_counter()
         for piece in self._pieces:
             written.append(piece)
-            if time.perf_counter() > end:
+            if time.perf_counter() > begin + _PIECE_SECONDS:
+                self._spent(time.perf_counter() - begin)
                 await asyncio.sleep(0)
-                end = time.perf_counter() + _PIECE_SECONDS
+                begin = time.perf_counter()
+        self._spent(time.perf_counter() - begin)
         return written
 
 
@@ -118,7 +123,7 @@ class ConsolePages:
             **values,
         }
         pieces = self.admin.templates.env.get_template(template).generate(context)
-        response = PageInPieces(pieces, status, {"vary": "Accept-Language, Cookie"})
+        response = PageInPieces(pieces, status, {"vary": "Accept-Language, Cookie"}, self._services.way.spent)
         pages.guard.keep(request, response)
         if request.query_params.get("lang") in LANGUAGES:
             pages.language_cookie.write(response, translate.language)

@@ -4,6 +4,7 @@ The database is asked from a few threads that only the console uses, so that no 
 from intake; on PostgreSQL a statement of theirs is stopped after two seconds.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -12,6 +13,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, text
 
+from connector.console.giving_way import GivingWay
 from connector.pages.cookies import Cookie, SignedTexts
 from connector.pages.forms import FormGuard
 from connector.pages.rendering import Pages
@@ -36,6 +38,7 @@ class ConsoleServices:
     pages: Pages
     session_cookie: Cookie
     links: SignedTexts  # short signed texts: where to go after signing in, single sign-on's state
+    way: GivingWay
     _limiter: list[anyio.CapacityLimiter] = field(default_factory=list)
 
     @property
@@ -58,10 +61,18 @@ class ConsoleServices:
         """Run blocking work on a thread of the console's own."""
         if not self._limiter:
             self._limiter.append(anyio.CapacityLimiter(_THREADS))
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter[0])
+
+        def counted() -> _T:
+            before = time.thread_time()
+            try:
+                return work()
+            finally:
+                self.way.spent(time.thread_time() - before)
+
+        return await anyio.to_thread.run_sync(counted, limiter=self._limiter[0])
 
 
-def console_services(settings: Settings, storage: Storage) -> ConsoleServices:
+def console_services(settings: Settings, storage: Storage, way: GivingWay | None = None) -> ConsoleServices:
     """Wire them from the settings."""
     https = settings.own_url.startswith("https://")
     keys = storage.keys.signing_keys("console forms")
@@ -72,4 +83,5 @@ def console_services(settings: Settings, storage: Storage) -> ConsoleServices:
         pages=Pages(guard, https),
         session_cookie=Cookie("staff_session", _SESSION_SECONDS, https),
         links=SignedTexts(storage.keys.signing_keys("console links"), "console"),
+        way=way or GivingWay(lambda: 0),
     )

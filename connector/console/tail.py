@@ -30,6 +30,7 @@ from connector.storage.tables import DeliveryAttempt, Event, Webhook
 __all__ = ["Tail", "TailFilter", "TailPages"]
 
 _EVERY = 0.5
+_EVERY_PRESSED = 2.0  # while webhooks press, looking gives way to them
 _QUEUE = 1000  # entries that wait for one viewer
 _MOST_PER_LOOK = 2000
 _MOST_COUNTED = 20_000  # of what a look passes over
@@ -142,7 +143,7 @@ class Tail:
                 for viewer in tuple(self._viewers):
                     viewer.dropped += passed_over
                     viewer.offer(entries)
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_EVERY_PRESSED if self._services.way.pressed else _EVERY)
 
     def _look(self, connection: Connection) -> tuple[list[dict[str, Any]], int]:
         """What is new, and how many more were new than one look takes: those are announced, never silent."""

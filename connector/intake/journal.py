@@ -79,6 +79,7 @@ class Journal:
         self.database_ok = True
         self.spool_ok = True
         self.commits = 0
+        self.handed_over = 0  # arrivals since the start, whatever came of them
         self.outcomes: Counter[Stored] = Counter()
         self.last_arrival = 0.0
 
@@ -124,6 +125,7 @@ class Journal:
                 break
         group, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._waiting_bytes -= size
+        self.handed_over += taken
         return group
 
     def _committed(self, group: list[_Waiting], results: list[Stored]) -> None:

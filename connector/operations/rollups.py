@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Interval, Row, func, literal, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.installation_settings import PurchaseName
@@ -81,14 +81,16 @@ def overview(
     in the database: a month has thousands of them."""
     c, first, part = _rollup.c, _hour(since), _HOUR * hours
     number = _part_number(connection, first, part)
+    # By bytes: PostgreSQL sorts thousands of words by a language's rules several times as long.
+    metric: ColumnElement[str] = c.metric if connection.dialect.name == "sqlite" else c.metric.collate("C")
     statement = (
-        select(number, c.metric, func.sum(c["count"]))
+        select(number, metric, func.sum(c["count"]))
         .where(c.installation_id == installation_id, c.hour >= first, c.hour < until)
-        .group_by(number, c.metric)
+        .group_by(number, metric)
     )
     parts = [Counter[str]() for _ in range(-(-(until - first) // part))]
-    for at, metric, count in connection.execute(statement):
-        parts[int(at)][metric] += int(count)
+    for at, name, count in connection.execute(statement):
+        parts[(at - first) // part if isinstance(at, datetime) else int(at)][name] += int(count)
     return Overview([first + part * number for number in range(len(parts))], parts, _sum(parts))
 
 
@@ -125,7 +127,8 @@ def _part_number(connection: Connection, first: datetime, part: timedelta) -> Co
     hour = _rollup.c.hour
     if connection.dialect.name == "sqlite":  # times are whole microseconds there
         return (type_coerce(hour, BigInteger) - type_coerce(first, hour.type)) // (part // _MICROSECOND)
-    return func.floor(func.extract("epoch", hour - first) / part.total_seconds())
+    # Its beginning instead of its number: taking seconds from a thousand times costs more than all the rest.
+    return func.date_bin(literal(part, Interval), hour, literal(first, hour.type))
 
 
 def _sum(counters: Iterable[Counter[str]]) -> Counter[str]:
