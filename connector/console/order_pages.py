@@ -139,6 +139,7 @@ class OrderPages:
             findings=diagnose(case),
             steps=steps_of(rows, case),
             now=now,
+            passed_over=rows.passed_over,
             **{"verdict": None, "plan": None, "revealed": False, "headers": {}, "body": None, **values},
         )
 

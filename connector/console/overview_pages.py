@@ -13,7 +13,7 @@ from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
 from connector.operations.rollups import EVERYBODY, Overview, overview, totals
 from connector.operations.trouble import MOST_HELD, Health, health_of_all
-from connector.pages.charts import Series, bar_chart, line_chart
+from connector.pages.charts import NARROW, Series, bar_chart, line_chart
 from connector.pages.translating import Translator
 from connector.storage.installations import InstallationRecord, find_installation
 from connector.storage.journeys import open_things
@@ -132,7 +132,7 @@ def coverage_of(total: Mapping[str, int]) -> list[tuple[str, int]]:
 def charts_of(found: Overview, t: Translator) -> Iterator[tuple[str, Any, Sequence[Series], Sequence[str]]]:
     """Arrivals and outcomes as bars, latency as lines; each is drawn when the page comes to it."""
     by_hour = len(found.starts) > 1 and found.starts[1] - found.starts[0] <= timedelta(hours=1)
-    labels = [start.strftime("%H:%M" if by_hour else "%d.%m. %H h") for start in found.starts]
+    labels = [start.strftime("%H:%M" if by_hour else "%d.%m. %Hh") for start in found.starts]
 
     def values(metric: str) -> list[float]:
         return [float(number) for number in found.series(metric)]
@@ -152,4 +152,4 @@ def charts_of(found: Overview, t: Translator) -> Iterator[tuple[str, Any, Sequen
         ("latency", line_chart, latency),
     ):
         title = t(f"console.chart.{name}")
-        yield title, draw(title, labels, series), series, labels
+        yield title, draw(title, labels, series, width=NARROW), series, labels

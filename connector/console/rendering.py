@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -113,6 +114,7 @@ class ConsolePages:
             "word": self.wording(request),
             "language": translate.language,
             "path": request.url.path,
+            "here": lambda code: _in_language(request, code),
             "query": request.url.query,
             "nonce": getattr(request.state, "nonce", ""),
             "form_token": pages.guard.token(request),
@@ -132,6 +134,15 @@ class ConsolePages:
     def fault(self, request: Request, status: int, what: str) -> Response:
         """A page that says what went wrong, in words. `what` is a key of `console.fault` or a sentence."""
         return self.show(request, "fault.html", status=status, what=what, code=status)
+
+
+def _in_language(request: Request, code: str) -> str:
+    """The same page in another language; the answer to a form has no address of its own."""
+    if request.method == "POST":
+        return f"/console/?lang={code}"
+    return "?" + str(
+        QueryParams([*((n, v) for n, v in request.query_params.multi_items() if n != "lang"), ("lang", code)])
+    )
 
 
 def _told(translate: Translator, reason: str, part: str) -> str:

@@ -1,12 +1,12 @@
 """Everything that the database holds of one order or of one webhook, in a handful of indexed queries."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import zstandard
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from connector.core.row_ids import id_at
 from connector.storage.installations import InstallationRecord, find_installation
@@ -51,6 +51,8 @@ _subscription = WebhookSubscription.__table__  # type: ignore[attr-defined]
 
 # An order has a handful of webhooks; a plugin that writes it a thousand times must not make the page slow.
 MOST_WEBHOOKS = 100
+_FIRST_WEBHOOKS = 20
+_MOST_COUNTED = 1000
 _MOST_EVENTS = 50
 _MOST_ATTEMPTS = 200
 _SKEW = timedelta(seconds=2)  # clocks of several machines
@@ -72,6 +74,7 @@ class OrderRows:
     consents: Sequence[Row[Any]]
     notices: Sequence[Row[Any]]
     subscriptions: Sequence[Row[Any]]
+    passed_over: int = 0  # webhooks between the first and the newest ones that were not read; 1,000 at most
 
 
 def order_rows(connection: Connection, installation_id: str, order_id: str) -> OrderRows | None:
@@ -80,9 +83,7 @@ def order_rows(connection: Connection, installation_id: str, order_id: str) -> O
     if installation is None:
         return None
     same = (_webhook.c.installation_id == installation_id, _webhook.c.order_id == order_id)
-    webhooks = connection.execute(
-        select(_webhook).where(*same).order_by(_webhook.c.id.desc()).limit(MOST_WEBHOOKS)
-    ).all()[::-1]
+    webhooks, passed_over = _first_and_newest(connection, same)
     c = _event.c
     events = connection.execute(
         select(_event)
@@ -90,7 +91,21 @@ def order_rows(connection: Connection, installation_id: str, order_id: str) -> O
         .order_by(c.id)
         .limit(_MOST_EVENTS)
     ).all()
-    return _with_details(connection, installation, webhooks, events)
+    return replace(_with_details(connection, installation, webhooks, events), passed_over=passed_over)
+
+
+def _first_and_newest(connection: Connection, same: Sequence[Any]) -> tuple[Sequence[Row[Any]], int]:
+    """Of an order's webhooks how it began and how it stands, and how many are left out in between."""
+    key = _webhook.c.id
+    newest = connection.execute(select(_webhook).where(*same).order_by(key.desc()).limit(MOST_WEBHOOKS)).all()[::-1]
+    if len(newest) < MOST_WEBHOOKS:
+        return newest, 0
+    older = (*same, key < newest[0].id)
+    first = connection.execute(select(_webhook).where(*older).order_by(key).limit(_FIRST_WEBHOOKS)).all()
+    if len(first) < _FIRST_WEBHOOKS:
+        return [*first, *newest], 0
+    between = select(key).where(*older, key > first[-1].id).limit(_MOST_COUNTED).subquery()
+    return [*first, *newest], int(connection.execute(select(func.count()).select_from(between)).scalar_one())
 
 
 def find_webhook(connection: Connection, webhook_id: int) -> Row[Any] | None:
@@ -228,9 +243,9 @@ def _attempts(connection: Connection, event_ids: Sequence[int]) -> dict[int, lis
         select(_attempt_event.c.event_row_id, _attempt)
         .join(_attempt, _attempt.c.id == _attempt_event.c.attempt_id)
         .where(_attempt_event.c.event_row_id.in_(event_ids))
-        .order_by(_attempt.c.id)
+        .order_by(_attempt.c.id.desc())
         .limit(_MOST_ATTEMPTS)
     )
-    for row in connection.execute(statement):
+    for row in reversed(connection.execute(statement).all()):  # the newest say how it stands
         found.setdefault(row.event_row_id, []).append(row)
     return found

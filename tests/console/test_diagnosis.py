@@ -141,6 +141,20 @@ SITUATIONS = (
     ("done", case(event(EventState.DELIVERED)), Level.OK, Actor.NOBODY, "TikTok has taken this event."),
     ("test", case(event(EventState.DELIVERED, test_event_code="T1")), Level.INFO, Actor.OWNER, "as a test"),
     ("faint", case(event(EventState.DELIVERED, match_keys=("ip",))), Level.OK, Actor.OWNER, "neither e-mail"),
+    (
+        "paid by today's rule",
+        case(webhook(state=WebhookState.IGNORED, reason="order_not_paid:on-hold", order_status="on-hold")),
+        Level.ACT,
+        Actor.SUPPORT,
+        "by today's settings",
+    ),
+    (
+        "nothing of it",
+        case(webhook(state=WebhookState.IGNORED, reason="topic_not_used", order_status=None)),
+        Level.INFO,
+        Actor.NOBODY,
+        "Nothing that TikTok should hear",
+    ),
     ("ledger", case(webhook(reason="purchase_known")), Level.INFO, Actor.NOBODY, "made before"),
 )
 

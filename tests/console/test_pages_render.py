@@ -121,3 +121,12 @@ def test_every_form_is_refused_without_the_page_s_token_or_from_elsewhere(staffe
             assert answer.status_code == 403, (path, headers)
         assert client.get(path, follow_redirects=False).status_code in (200, 405), path
     assert client.get("/console/", follow_redirects=False).status_code == 200
+
+
+def test_another_language_keeps_the_list_and_its_filters(staffed: World) -> None:
+    client = client_of(staffed, SUPPORT)
+    text = client.get("/console/webhooks?state=ignored&lang=en").text
+    assert 'href="?state=ignored&amp;lang=de"' in text
+    form = {"form_token": token(client, "/console/"), "q": "nothing there"}
+    links = re.findall(r'href="([^"]*lang=de)"', client.post("/console/search", data=form).text)
+    assert [client.get(link).status_code for link in links] == [200]

@@ -17,6 +17,7 @@ from connector.console.diagnosis import (
     not_processed_yet,
     not_yet_due,
     nothing_arrived,
+    nothing_to_send,
     paused,
     purchase_known,
     rejected,
@@ -47,6 +48,7 @@ CHECKS: tuple[Callable[[Case], Finding | None], ...] = (
     filtered.check,
     withdrawn.check,
     purchase_known.check,
+    nothing_to_send.check,
     currency_not_listed.check,
     delivered.check,
 )

@@ -1,7 +1,9 @@
 // Times in the viewer's zone, the search key, column boxes, the live tail. Pages work without it.
 (function () {
   "use strict";
+  // The page's language, in the form that the viewer's browser asks for: 16:30 for one, 4:30 PM for another.
   var language = document.documentElement.lang || "en";
+  language = navigator.languages.find(function (wish) { return wish.split("-")[0] === language; }) || language;
   var zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   var full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
   var thisYear = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -20,6 +22,19 @@
     var at = new Date(element.dateTime);
     if (isNaN(at)) return;
     element.textContent = element.hasAttribute("data-relative") ? ago(at) : (at.getFullYear() === new Date().getFullYear() ? thisYear : full).format(at);
+  });
+  // Axes and tooltips of charts: from the hour in UTC to the viewer's.
+  var hour = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+  var day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit" });
+  document.querySelectorAll("[data-chart]").forEach(function (card) {
+    var places = {}, labels = JSON.parse(card.dataset.chart), starts = JSON.parse(card.dataset.chartStarts);
+    labels.forEach(function (label, at) {
+      places[label] = (label.length < 6 ? hour : day).format(new Date(starts[at].replace(" ", "T")));
+    });
+    card.querySelectorAll("svg text, svg title").forEach(function (element) {
+      var known = labels.find(function (label) { return element.textContent === label || element.textContent.startsWith(label + ": "); });
+      if (known) element.textContent = places[known] + element.textContent.slice(known.length);
+    });
   });
   document.querySelectorAll("[data-zone]").forEach(function (element) { element.textContent = zone; });
 
