@@ -14,7 +14,7 @@ from connector.core.store_events import LineItem
 __all__ = ["Price", "contents_of", "item_price", "line_total", "num_items", "price", "usable"]
 
 _NAME_LIMIT = 256
-_ID_LIMIT = 128
+_ID_LIMIT = 256
 _ZERO = Decimal(0)
 
 

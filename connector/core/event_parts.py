@@ -14,7 +14,9 @@ def user_data(installation: MappingContext, visit: Visit, buyer: Buyer, customer
     """The match keys that can be made of what is there."""
     return UserData(
         email=identity.hash_email(buyer.email),
-        phone=identity.hash_phone(buyer.phone, buyer.billing_country or buyer.shipping_country),
+        phone=identity.hash_phone(
+            buyer.phone, buyer.phone_country or buyer.billing_country or buyer.shipping_country
+        ),
         external_id=identity.external_id(installation.public_id, customer_id, visit.visitor_id),
         ttclid=identity.click_id(visit.ttclid),
         ttp=identity.browser_id(visit.ttp),

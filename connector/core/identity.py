@@ -34,6 +34,9 @@ _VISITOR_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _CLICK_ID_LIMIT = 1024  # TikTok gives none; real ones are a few hundred characters
 _BROWSER_ID_LIMIT = 128  # `_ttp` is 27 characters today
 _USER_AGENT_LIMIT = 1024
+_FEWEST_DIGITS = 7  # of a number in E.164
+_NUMBER_THEN_WORDS = re.compile(r"([^A-Za-z]*\d[^A-Za-z]*)[A-Za-z]")
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # pasted along with an address, and no blanks to `strip`
 _NO_VALUE = frozenset({"0", "null", "undefined", "none", "false"})
 
 
@@ -41,7 +44,7 @@ def normal_email(text: str | None) -> str | None:
     """The address trimmed and lower-cased; None when it cannot be one."""
     if not text:
         return None
-    address = text.strip().lower()
+    address = text.strip().strip(_INVISIBLE).strip().lower()
     if len(address) > _EMAIL_LIMIT or _EMAIL.fullmatch(address) is None:
         return None
     return address if plain_text(address, _EMAIL_LIMIT) == address else None
@@ -55,15 +58,24 @@ def hash_email(text: str | None) -> HashedEmail | None:
 
 @lru_cache(maxsize=8192)
 def _e164(text: str, country: str | None) -> str | None:
-    if country is None and text.startswith("00"):
-        text = "+" + text[2:]
+    number = _parsed(_without_words(text), country)
+    if number is None and text.startswith("00"):  # from abroad, where a country's own prefix may be another
+        number = _parsed("+" + text[2:], country)
+    return None if number is None else phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _parsed(text: str, country: str | None) -> phonenumbers.PhoneNumber | None:
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _without_words(text: str) -> str:
+    """The number without what is said about it ("030 1234567 Mobil"): the library would dial the letters."""
+    found = _NUMBER_THEN_WORDS.match(text)
+    return found[1] if found is not None and sum(map(str.isdigit, found[1])) >= _FEWEST_DIGITS else text
 
 
 def normal_phone(text: str | None, country: str | None) -> str | None:
@@ -109,13 +121,21 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global
 
 
+def _first_address(text: str) -> str:
+    """The visitor's of a proxy's header that reached the order whole: the first of a list, without its port."""
+    first = text.partition(",")[0].strip()
+    if first.startswith("["):
+        return first[1:].partition("]")[0]
+    return first.partition(":")[0] if first.count(":") == 1 else first
+
+
 @lru_cache(maxsize=8192)
 def public_ip(text: str | None) -> str | None:
     """The address when it can be a visitor's: not private, loopback, reserved. An IPv4 in IPv6 is unwrapped."""
     if not text or "%" in text:
         return None
     try:
-        address = ip_address(text.strip())
+        address = ip_address(_first_address(text))
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

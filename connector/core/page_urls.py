@@ -66,6 +66,17 @@ def _kept_path(path: str, query: str) -> str:
     return quote(path, safe=_PATH_SAFE, errors="replace")
 
 
+def _ascii_host(host: str) -> str | None:
+    """The host as it goes over the wire ("xn--..."), lower case; None when it has no such form."""
+    if host.isascii():
+        return host.lower()
+    name, colon, port = host.partition(":")
+    try:
+        return name.encode("idna").decode("ascii").lower() + colon + port
+    except UnicodeError:
+        return None
+
+
 @lru_cache(maxsize=1024)
 def reduced_url(address: str | None) -> str | None:
     """scheme://host/path plus `ttclid` and `utm_*`, at most 2,048 characters; None when it is no web address."""
@@ -75,7 +86,10 @@ def reduced_url(address: str | None) -> str | None:
     if found is None:
         return None
     query = found["query"] or ""
-    origin = f"{found['scheme'].lower()}://{found['host'].lower()}"
+    host = _ascii_host(found["host"])
+    if host is None:
+        return None
+    origin = f"{found['scheme'].lower()}://{host}"
     page = origin + _kept_path(found["path"] or "/", query)
     if len(page) > _LIMIT:
         return origin + "/"

@@ -15,6 +15,7 @@ __all__ = [
     "CustomEvent",
     "CustomerCreated",
     "LineItem",
+    "Named",
     "NothingToDo",
     "Order",
     "OrderDeleted",
@@ -84,6 +85,7 @@ class Buyer:
     billing_country: str | None = None
     shipping_country: str | None = None
     customer_id: int | None = None  # None for a guest
+    phone_country: str | None = None  # when the number is the recipient's; otherwise the buyer's country counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,14 @@ class StoreError:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The webhook only names something: its body waits at `path` of the store's API, to be read as `topic`."""
+
+    topic: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class NothingToDo:
     """An authentic webhook that makes no event: a topic that we did not ask for. `reason` says why."""
 
@@ -232,5 +242,6 @@ StoreEvent = (
     | StandardEvent
     | CustomEvent
     | StoreError
+    | Named
     | NothingToDo
 )

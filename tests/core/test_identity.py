@@ -18,6 +18,10 @@ def test_published_email_vector() -> None:
     assert identity.hash_email(" ALICE_abc@gmail.com ") == ALICE
 
 
+def test_invisible_signs_that_were_pasted_along_are_no_part_of_an_address() -> None:
+    assert identity.normal_email("\u200b alice@example.com\ufeff ") == "alice@example.com"
+
+
 @pytest.mark.parametrize("country", ["US", None, "DE"])
 def test_published_phone_vector(country: str | None) -> None:
     assert identity.normal_phone("(+1)2133734253", country) == "+12133734253"
@@ -67,6 +71,14 @@ def test_what_is_no_email_is_absent(text: str | None) -> None:
         ("030 1234567", "XX", None),
         ("+49 30 99", "DE", None),
         ("+90 212 000", "TR", None),
+        ("0049 30 1234567", "US", "+49301234567"),
+        ("011 49 30 1234567", "US", "+49301234567"),
+        ("+49 30/1234567 Mobil", "DE", "+49301234567"),
+        ("030 1234567 (privat)", "DE", "+49301234567"),
+        ("Tel. 030 1234567", "DE", "+49301234567"),
+        ("030 1234567 ext. 12", "DE", "+49301234567"),
+        ("0170 1234 mobil", "DE", None),
+        ("+1-800-FLOWERS", "US", "+18003569377"),
         ("0", "DE", None),
         ("", "DE", None),
         (None, "DE", None),
@@ -112,8 +124,13 @@ def test_external_ids_are_those_of_the_plugin() -> None:
         ("fe80::1", None),
         ("fe80::1%eth0", None),
         ("fc00::1", None),
-        ("8.8.8.8, 10.0.0.1", None),
-        ("8.8.8.8:80", None),
+        ("8.8.8.8, 10.0.0.1", "8.8.8.8"),
+        ("10.0.0.1, 8.8.8.8", None),
+        ("8.8.8.8:80", "8.8.8.8"),
+        ("[2a00:1450:4001:82a::200e]:443", "2a00:1450:4001:82a::200e"),
+        ("[8.8.8.8", "8.8.8.8"),
+        (":80", None),
+        (",", None),
         ("", None),
         (None, None),
     ],

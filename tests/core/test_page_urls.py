@@ -37,6 +37,7 @@ KEY = "wc_order_aBcDeF123"
         (f"https://shop.example/a?utm_content=%26key%3D{KEY}", "https://shop.example/a"),
         ("https://shop.example/a?utm_content=wc%255Forder%255Fx", "https://shop.example/a"),
         ("https://shop.example/größe m/", "https://shop.example/gr%C3%B6%C3%9Fe%20m/"),
+        ("https://Müller.example:8443/größe/", "https://xn--mller-kva.example:8443/gr%C3%B6%C3%9Fe/"),
         ("https://[2001:db8::1]/a", "https://[2001:db8::1]/a"),
         ("https://shop.example/a?ttclid=", "https://shop.example/a"),
     ],
@@ -59,6 +60,7 @@ def test_what_is_left_of_an_address(address: str, reduced: str) -> None:
         "https://a b/",
         "data:text/html,x",
         "https://shop.example:port/",
+        "https://" + "ü" * 70 + ".example/",
     ],
 )
 def test_what_is_no_web_address_becomes_the_stores(address: str | None) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from connector.core.store_events import ConsentStatus
 
 __all__ = [
+    "code",
     "consent_status",
     "country",
     "currency",
@@ -26,6 +27,7 @@ __all__ = [
     "text",
     "utc",
     "web_address",
+    "whole",
     "word",
 ]
 
@@ -42,12 +44,25 @@ _FLAGS = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no"
 _STATUSES: dict[Any, ConsentStatus] = {status.value: status for status in ConsentStatus}
 
 
+def whole(value: Any, limit: int) -> str | None:
+    """A text that is not blank, without blanks around it; None beyond `limit` letters: cut, it names nothing."""
+    if not isinstance(value, str):
+        return None
+    stripped = value.strip()
+    return stripped if 0 < len(stripped) <= limit else None
+
+
 def text(value: Any, limit: int = 1000) -> str | None:
     """A text that is not blank, without blanks around it, cut at `limit` letters."""
     if not isinstance(value, str):
         return None
     stripped = value.strip()
     return (stripped if len(stripped) <= limit else stripped[:limit].rstrip()) or None
+
+
+def code(value: Any) -> str | None:
+    """A SKU: a text of up to 256 letters, whole or not at all; a number's digits count."""
+    return whole(str(value) if type(value) is int else value, 256)
 
 
 def word(value: Any) -> str | None:
@@ -114,12 +129,12 @@ def web_address(value: Any) -> str | None:
     return None if "/wp-json/" in value or "wc-ajax=" in value or "rest_route=" in value else value
 
 
-def query_parameter(address: Any, name: str) -> str | None:
-    """One parameter of an address's query, the last when it comes twice."""
+def query_parameter(address: Any, name: str, limit: int) -> str | None:
+    """One parameter of an address's query, the last when it comes twice; None beyond `limit` letters."""
     if not isinstance(address, str) or f"{name}=" not in address:
         return None
     try:
-        return text(parse_qs(urlsplit(address).query).get(name, [""])[-1])
+        return whole(parse_qs(urlsplit(address).query).get(name, [""])[-1], limit)
     except ValueError:
         return None
 
@@ -132,8 +147,13 @@ def flag(value: Any) -> bool | None:
 
 
 def consent_status(value: Any) -> ConsentStatus:
-    """Granted or denied when exactly that was said, otherwise unknown."""
-    return _STATUSES.get(value, ConsentStatus.UNKNOWN) if isinstance(value, str) else ConsentStatus.UNKNOWN
+    """Granted when exactly that was said, denied however it was written, otherwise unknown."""
+    if not isinstance(value, str):
+        return ConsentStatus.UNKNOWN
+    found = _STATUSES.get(value)
+    if found is None:
+        return ConsentStatus.DENIED if value.strip().lower() == ConsentStatus.DENIED else ConsentStatus.UNKNOWN
+    return found
 
 
 def part(value: Any) -> dict[str, Any]:
@@ -142,5 +162,10 @@ def part(value: Any) -> dict[str, Any]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """A list's objects; whatever else the list holds is left out."""
+    """A list's objects; whatever else the list holds is left out.
+
+    PHP writes a list out of which an extension took an entry as an object with the places as its keys.
+    """
+    if type(value) is dict:
+        value = list(value.values())
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

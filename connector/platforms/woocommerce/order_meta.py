@@ -5,22 +5,26 @@ Keys of a prototype (`_tc_*`) in recorded requests are not read.
 
 from typing import Any
 
-from connector.core.store_events import ConsentStatement, OrderStamp, Visit
+from connector.core.store_events import ConsentStatement, ConsentStatus, OrderStamp, Visit
 from connector.platforms.woocommerce.fields import (
     consent_status,
     country,
     event_id,
     flag,
+    objects,
     query_parameter,
     text,
     utc,
     web_address,
+    whole,
     word,
 )
 
-__all__ = ["Meta", "read_consent", "read_meta", "read_stamp", "read_visit"]
+__all__ = ["LONGEST_CLICK_ID", "Meta", "read_consent", "read_meta", "read_stamp", "read_visit"]
 
 Meta = dict[str, Any]
+
+LONGEST_CLICK_ID = 2000  # what TikTok is sent has its own limit, `identity.click_id`
 
 _NO_CONSENT = ConsentStatement()
 _NO_STAMP = OrderStamp()
@@ -44,14 +48,24 @@ _ATTRIBUTED_ENTRY = "_wc_order_attribution_session_entry"
 
 
 def read_meta(entries: Any) -> Meta:
-    """Meta values by key, the last of equal keys; entries that are no such thing are left out."""
-    if not isinstance(entries, list):
-        return {}
+    """Meta values by key, the last of equal keys; entries that are no such thing are left out.
+
+    A refusal outweighs an equal key with another value: whichever was meant, nothing leaves against it.
+    """
     found: Meta = {}
-    for entry in entries:
+    for entry in entries if type(entries) is list else objects(entries):
         if type(entry) is dict and type(key := entry.get("key")) is str:
-            found[key] = entry.get("value")
+            value = entry.get("value")
+            if key in found and _refuses(key, found[key]):
+                continue
+            found[key] = value
     return found
+
+
+def _refuses(key: str, value: Any) -> bool:
+    if key == _GPC:
+        return flag(value) is True
+    return key == _CONSENT and consent_status(value) is ConsentStatus.DENIED
 
 
 def read_consent(meta: Meta) -> ConsentStatement:
@@ -85,9 +99,9 @@ def read_visit(meta: Meta, ip: Any, user_agent: Any) -> Visit:
         visitor_id=event_id(meta.get(_VISITOR_ID)),
         page_url=web_address(meta.get(_PAGE_URL)),
         referrer=web_address(referrer),
-        ttclid=text(meta.get(_TTCLID)) or query_parameter(entry, "ttclid"),
-        ttp=text(meta.get(_TTP), 200),
-        ip=text(ip, 45),
+        ttclid=whole(meta.get(_TTCLID), LONGEST_CLICK_ID) or query_parameter(entry, "ttclid", LONGEST_CLICK_ID),
+        ttp=whole(meta.get(_TTP), 200),
+        ip=text(ip, 200),
         user_agent=text(user_agent),
         country=country(meta.get(_COUNTRY)),
     )

@@ -3,10 +3,19 @@
 from decimal import Decimal
 from typing import Any
 
-from connector.core.store_events import Buyer, LineItem, Order, OrderDeleted, StoreError
+from connector.core.store_events import LineItem, Order, OrderDeleted, StoreError
 from connector.errors import UnreadablePayload
 from connector.platforms.json_bodies import JsonObject
-from connector.platforms.woocommerce.fields import country, currency, decimal, identifier, part, text, utc
+from connector.platforms.woocommerce.buyers import read_buyer
+from connector.platforms.woocommerce.fields import (
+    code,
+    currency,
+    decimal,
+    identifier,
+    objects,
+    text,
+    utc,
+)
 from connector.platforms.woocommerce.order_meta import read_consent, read_meta, read_stamp, read_visit
 from connector.platforms.woocommerce.store_errors import read_store_error
 
@@ -25,9 +34,9 @@ def read_order(body: JsonObject) -> Order | StoreError:
     if order_id is None:
         return read_store_error(body)
     get = body.get
-    status, code, total = text(get("status"), 60), currency(get("currency")), decimal(get("total"))
-    if status is None or code is None or total is None:
-        missing = "status" if status is None else "currency" if code is None else "total"
+    status, money, total = text(get("status"), 60), currency(get("currency")), decimal(get("total"))
+    if status is None or money is None or total is None:
+        missing = "status" if status is None else "currency" if money is None else "total"
         raise UnreadablePayload(f"{missing}_missing", f"the order has no readable {missing}")
     meta = read_meta(get("meta_data"))
     created_via = text(get("created_via"), 60) or ""
@@ -36,7 +45,7 @@ def read_order(body: JsonObject) -> Order | StoreError:
         order_key=text(get("order_key"), 100) or "",
         number=text(get("number"), 100) or str(order_id),
         status=status.removeprefix("wc-"),
-        currency=code,
+        currency=money,
         total=total,
         total_tax=decimal(get("total_tax")) or _ZERO,
         shipping_total=decimal(get("shipping_total")) or _ZERO,
@@ -44,13 +53,18 @@ def read_order(body: JsonObject) -> Order | StoreError:
         modified_at=utc(get("date_modified_gmt")),
         paid_at=utc(get("date_paid_gmt")),
         created_via=created_via,
-        is_renewal=created_via == "subscription" or bool(meta.get("_subscription_renewal")),
-        buyer=_read_buyer(body),
+        is_renewal=created_via == "subscription" or _names_something(meta.get("_subscription_renewal")),
+        buyer=read_buyer(body, identifier(get("customer_id"))),
         visit=read_visit(meta, get("customer_ip_address"), get("customer_user_agent")),
         consent=read_consent(meta),
         stamp=read_stamp(meta),
         lines=_read_lines(get("line_items")),
     )
+
+
+def _names_something(value: Any) -> bool:
+    """Whether PHP would take the value for true: a subscription's number, and not nothing, 0 or "0"."""
+    return bool(value) and value != "0"
 
 
 def read_deleted_order(body: JsonObject) -> OrderDeleted | StoreError:
@@ -69,7 +83,7 @@ def read_line_item(line: JsonObject) -> LineItem:
     return LineItem(
         product_id=identifier(get("product_id")),
         variation_id=identifier(get("variation_id")),
-        sku=text(get("sku"), 200),
+        sku=code(get("sku")),
         name=text(get("name"), 500),
         quantity=_ONE if quantity is None else quantity,
         unit_price=price,
@@ -77,17 +91,4 @@ def read_line_item(line: JsonObject) -> LineItem:
 
 
 def _read_lines(lines: Any) -> tuple[LineItem, ...]:
-    if not isinstance(lines, list):
-        return ()
-    return tuple([read_line_item(line) for line in lines if isinstance(line, dict)])
-
-
-def _read_buyer(body: JsonObject) -> Buyer:
-    billing, shipping = part(body.get("billing")), part(body.get("shipping"))
-    return Buyer(
-        email=text(billing.get("email"), 320),
-        phone=text(billing.get("phone"), 60) or text(shipping.get("phone"), 60),
-        billing_country=country(billing.get("country")),
-        shipping_country=country(shipping.get("country")),
-        customer_id=identifier(body.get("customer_id")),
-    )
+    return tuple([read_line_item(line) for line in objects(lines)])

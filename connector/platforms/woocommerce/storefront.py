@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from connector.core.store_events import (
-    Buyer,
     CartItemAdded,
     ConsentChanged,
     ConsentStatement,
@@ -23,9 +22,10 @@ from connector.core.store_events import (
 from connector.errors import UnreadablePayload
 from connector.platforms.json_bodies import JsonObject
 from connector.platforms.woocommerce import fields
+from connector.platforms.woocommerce.buyers import read_buyer
 from connector.platforms.woocommerce.fields import identifier, part, text
+from connector.platforms.woocommerce.order_meta import LONGEST_CLICK_ID, read_meta
 from connector.platforms.woocommerce.order_meta import read_consent as read_stamped_consent
-from connector.platforms.woocommerce.order_meta import read_meta
 from connector.platforms.woocommerce.store_errors import is_store_error, read_store_error
 
 __all__ = [
@@ -107,7 +107,6 @@ def read_custom_event(body: JsonObject, source: Source, name: str) -> CustomEven
     if is_store_error(body) and identifier(body.get("id")) is None:
         return read_store_error(body)
     inner = part(body.get("arg")) if "action" in body and "arg" in body else body
-    billing, shipping = part(inner.get("billing")), part(inner.get("shipping"))
     value = inner.get("value") if inner.get("value") is not None else inner.get("total")
     return CustomEvent(
         name=name,
@@ -115,12 +114,11 @@ def read_custom_event(body: JsonObject, source: Source, name: str) -> CustomEven
         happened_at=fields.utc(inner.get("time")) or fields.utc(inner.get("date_created_gmt")),
         visit=_visit(inner),
         consent=_consent(inner) if "consent" in inner else read_stamped_consent(read_meta(inner.get("meta_data"))),
-        buyer=Buyer(
-            email=text(inner.get("email"), 320) or text(billing.get("email"), 320),
-            phone=text(inner.get("phone"), 60) or text(billing.get("phone"), 60),
-            billing_country=fields.country(billing.get("country")),
-            shipping_country=fields.country(shipping.get("country")),
-            customer_id=_customer_id(inner) or identifier(inner.get("customer_id")),
+        buyer=read_buyer(
+            inner,
+            _customer_id(inner) or identifier(inner.get("customer_id")),
+            text(inner.get("email"), 320),
+            text(inner.get("phone"), 60),
         ),
         value=fields.decimal(value),
         currency=fields.currency(inner.get("currency")) or "",
@@ -147,7 +145,7 @@ def _item(item: JsonObject) -> LineItem:
     return LineItem(
         product_id=identifier(get("product_id")) or identifier(get("id")),
         variation_id=identifier(get("variation_id")),
-        sku=text(get("sku"), 200),
+        sku=fields.code(get("sku")),
         name=text(get("name"), 500),
         quantity=Decimal(1) if quantity is None else quantity,
         unit_price=fields.decimal(get("price")),
@@ -164,8 +162,8 @@ def _visit(body: JsonObject) -> Visit:
         visitor_id=fields.event_id(visitor.get("id")),
         page_url=fields.web_address(page.get("url")) or fields.web_address(visitor.get("url")),
         referrer=fields.web_address(page.get("referrer")),
-        ttclid=text(visitor.get("ttclid")),
-        ttp=text(visitor.get("ttp"), 200),
+        ttclid=fields.whole(visitor.get("ttclid"), LONGEST_CLICK_ID),
+        ttp=fields.whole(visitor.get("ttp"), 200),
         ip=text(visitor.get("ip"), 45),
         user_agent=text(visitor.get("user_agent")),
         country=fields.country(visitor.get("country")),

@@ -1,6 +1,10 @@
+import json
 from datetime import UTC, datetime
 
+import pytest
+
 from connector.core.store_events import Buyer, CustomerCreated, NothingToDo, StoreError
+from connector.demo.samples import load
 from tests.platforms.woocommerce.test_orders import read, read_body
 
 
@@ -22,3 +26,11 @@ def test_an_error_body_in_a_customers_place():
     assert read_body(body, "customer.created") == StoreError(
         "woocommerce_rest_invalid_id", {"message": "Invalid resource ID.", "status": 404}
     )
+
+
+@pytest.mark.parametrize(
+    ("role", "is_staff"), [("customer", False), ("subscriber", False), ("shop_manager", True), (["customer"], False)]
+)
+def test_an_account_for_somebody_who_works_there_is_no_customers(role, is_staff):
+    body = json.loads(load("customer_created").body) | {"role": role}
+    assert read_body(json.dumps(body).encode(), "customer.created").visit.is_staff is is_staff

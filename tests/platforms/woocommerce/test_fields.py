@@ -73,7 +73,16 @@ def test_web_addresses(value, address):
 
 
 def test_query_parameters():
-    assert fields.query_parameter("https://s.example/?a=1&ttclid=x%2By", "ttclid") == "x+y"
-    assert fields.query_parameter("https://s.example/?notttclid=x", "ttclid") is None
-    assert fields.query_parameter("http://[broken?ttclid=x", "ttclid") is None
-    assert fields.query_parameter(None, "ttclid") is None
+    assert fields.query_parameter("https://s.example/?a=1&ttclid=x%2By", "ttclid", 10) == "x+y"
+    assert fields.query_parameter("https://s.example/?notttclid=x", "ttclid", 10) is None
+    assert fields.query_parameter("http://[broken?ttclid=x", "ttclid", 10) is None
+    assert fields.query_parameter(None, "ttclid", 10) is None
+    assert fields.query_parameter("https://s.example/?ttclid=" + "x" * 11, "ttclid", 10) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("granted", "granted"), ("Granted", "unknown"), (" DENIED ", "denied"), ("no", "unknown"), (1, "unknown")],
+)
+def test_a_yes_is_said_exactly_and_a_no_anyhow(value, status):
+    assert fields.consent_status(value) == status

@@ -273,7 +273,7 @@ def test_unimportant_fields_of_a_wrong_type_become_none():
     read = order(
         billing=[],
         shipping="x",
-        line_items=[7, None, {"sku": 5, "price": "x", "quantity": [], "product_id": "12"}],
+        line_items=[7, None, {"sku": [5], "price": "x", "quantity": [], "product_id": "12"}],
         meta_data={"a": 1},
         date_created_gmt=5,
         customer_ip_address={},
@@ -290,3 +290,51 @@ def test_the_unit_price_falls_back_to_the_lines_total():
     line = {"product_id": 1, "quantity": 4, "total": "10.00"}
     assert order(line_items=[line]).lines[0].unit_price == Decimal("2.5")
     assert order(line_items=[line | {"quantity": 0}]).lines[0].unit_price is None
+
+
+def stamped(*entries: tuple[str, Any]) -> Order:
+    return order(meta_data=[{"id": 1, "key": f"_pixel_connector_{key}", "value": value} for key, value in entries])
+
+
+def test_lists_that_php_wrote_as_objects_are_read():
+    """An extension that takes an entry out of a PHP array leaves places that JSON writes as keys."""
+    whole = json.loads(load("order_stamped_consent_denied").body)
+    holed = whole | {
+        name: {str(place + 1): entry for place, entry in enumerate(whole[name])}
+        for name in ("meta_data", "line_items")
+    }
+
+    assert read_body(json.dumps(holed).encode()) == read_body(json.dumps(whole).encode())
+    assert order(meta_data=holed["meta_data"]).consent.status is ConsentStatus.DENIED
+
+
+@pytest.mark.parametrize("said", [["denied", "granted"], ["granted", "denied"], ["granted", " Denied "]])
+def test_of_two_statements_under_one_key_the_refusal_counts(said):
+    assert stamped(*(("consent", word) for word in said)).consent.status is ConsentStatus.DENIED
+
+
+def test_of_two_privacy_signals_the_one_that_refuses_counts():
+    assert stamped(("gpc", "1"), ("gpc", "0")).consent.global_privacy_control
+
+
+def test_a_click_id_is_whole_or_absent():
+    long = "E.C.P." + "x" * 1500
+    assert stamped(("ttclid", long)).visit.ttclid == long
+    assert stamped(("ttclid", "E.C.P." + "x" * 2000)).visit.ttclid is None
+
+
+def test_a_sku_is_whole_or_absent_and_a_number_is_one_too():
+    lines = [{"product_id": 1, "quantity": 1, "sku": sku} for sku in ("S" * 256, "S" * 257, 4711, " A ", True, "")]
+    assert [line.sku for line in order(line_items=lines).lines] == ["S" * 256, None, "4711", "A", None, None]
+
+
+@pytest.mark.parametrize("value", ["0", 0, "", None, False])
+def test_a_renewal_mark_that_names_no_subscription_is_none(value):
+    assert not order(meta_data=[{"key": "_subscription_renewal", "value": value}]).is_renewal
+    assert order(meta_data=[{"key": "_subscription_renewal", "value": 55}]).is_renewal
+
+
+def test_the_recipients_number_goes_with_the_recipients_country():
+    recipient = {"phone": "06 12 34 56 78", "country": "FR"}
+    assert order(billing={"phone": "", "country": "DE"}, shipping=recipient).buyer.phone_country == "FR"
+    assert order(billing={"phone": "030 1234567", "country": "DE"}, shipping=recipient).buyer.phone_country is None
