@@ -30,7 +30,7 @@ def outcome(sample: Sample) -> dict[str, Any]:
     platform = PLATFORMS[sample.platform]
     headers, body = signed(sample, RECORDING_SECRET)
     lower = {name.lower(): value for name, value in headers.items()}
-    verdict = platform.verify(IncomingWebhook(lower, body), [RECORDING_SECRET])
+    verdict = platform.verify(IncomingWebhook(lower, body), [RECORDING_SECRET], sample.recorded_at)
     if verdict.kind == "ping":
         return {"webhook": None, "events": []}
     assert verdict.kind == "authentic", verdict

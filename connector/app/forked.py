@@ -15,8 +15,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from connector import failpoints
-from connector.app.workers import ProcessingThread
-from connector.intake.processing import Processor
+from connector.app.workers import ProcessingThread, processing_thread
 from connector.logs import log
 from connector.settings import Settings
 from connector.storage.opening import open_storage
@@ -123,8 +122,7 @@ def _work(settings: Settings, heard: int, told: int) -> int:
         with suppress(OSError):  # so much is unread that the worker is about to look anyway; or it is gone
             os.write(told, _EVENTS_MADE)
 
-    processor = Processor(storage, settings.lease_seconds, after_commit=events_made, traces=traces)
-    processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2))
+    processing = processing_thread(settings, storage, events_made, traces)
     wakeups = Wakeups(storage.database, {WEBHOOKS: processing.wake})
     processing.start()
     wakeups.start()

@@ -21,6 +21,7 @@ _LAST_WORDS_SECONDS = 2.0  # from a stop on: for those who have connected, or we
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _TOO_LARGE = (431, "head_too_large", f"The head of the request is over {MAX_HEAD_BYTES} bytes.")
 _TOO_SLOW = (408, "head_too_slow", "The head of the request did not arrive in time.")
+_CUT_SHORT = (400, "body_cut_short", "The sender closed its side before the body was whole.")
 _MALFORMED = (400, "not_http", "This is no HTTP request.")
 
 
@@ -99,7 +100,13 @@ class BoundedHttp(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A sender may close its side when it has said everything; it still wants to hear the answer."""
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+        if self.cycle is None or self.cycle.response_complete:
+            if self._in_head:
+                self._refuse(_MALFORMED)
+            return None
+        if self.cycle.more_body:
+            if not self.cycle.response_started:
+                self._reject(_CUT_SHORT)
             return None
         self.cycle.keep_alive = False
         return True
@@ -114,6 +121,9 @@ class BoundedHttp(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
+        self._reject(refusal)
+
+    def _reject(self, refusal: tuple[int, str, str]) -> None:
         status, word, text = refusal
         body = orjson.dumps({"error": word, "reason": text})
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)

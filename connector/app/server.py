@@ -29,13 +29,13 @@ from connector.app.workers import (
     ProcessingThread,
     delivery_thread,
     maintenance_thread,
+    processing_thread,
 )
 from connector.intake.beacons import beacon_routes
 from connector.intake.directory import InstallationDirectory
 from connector.intake.endpoint import EndpointLimits, WebhookEndpoint
 from connector.intake.journal import Journal
 from connector.intake.pixel_route import pixel_routes
-from connector.intake.processing import Processor
 from connector.intake.published import PublishedInstallations
 from connector.intake.refusals import Refusals
 from connector.logs import configure_logs, log
@@ -88,9 +88,8 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
         processing.wake()
         wakeups.tell(WEBHOOKS)
 
-    processor = Processor(storage, settings.lease_seconds, after_commit=events_made, traces=traces)
     quiet = _always if delivery else lambda: time.monotonic() - journal.last_arrival > _QUIET_SECONDS
-    processing = ProcessingThread(processor, min(settings.delivery_interval, 0.2), quiet)
+    processing = processing_thread(settings, storage, events_made, traces, quiet)
     journal.after_commit = webhooks_stored
     # A process that only receives leaves the work to the workers while they are awake, so it listens to nobody.
     wakeups = Wakeups(storage.database, {WEBHOOKS: processing.wake, EVENTS: worker.wake} if worker else {})

@@ -5,8 +5,7 @@ import threading
 
 from connector import failpoints
 from connector.app.forked import fork_processing
-from connector.app.workers import Heartbeat, ProcessingThread, delivery_thread, maintenance_thread
-from connector.intake.processing import Processor
+from connector.app.workers import Heartbeat, ProcessingThread, delivery_thread, maintenance_thread, processing_thread
 from connector.logs import configure_logs, log
 from connector.settings import Settings
 from connector.storage.opening import open_storage
@@ -30,8 +29,7 @@ def run_worker(settings: Settings) -> None:
         wakeups.tell(EVENTS)
 
     def in_a_thread() -> ProcessingThread:
-        processor = Processor(storage, settings.lease_seconds, after_commit=events_made, traces=traces)
-        return ProcessingThread(processor, min(settings.delivery_interval, 0.2))
+        return processing_thread(settings, storage, events_made, traces)
 
     processing = forked or in_a_thread()
     if forked is not None:

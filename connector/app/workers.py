@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.app.maintenance import MaintenanceThread
 from connector.delivery.worker import DeliveryOptions, DeliveryWorker
+from connector.intake.fetching import Fetching
 from connector.intake.processing import Processor
 from connector.logs import log
 from connector.outbound import Outbound
@@ -21,7 +22,14 @@ from connector.storage.opening import Storage
 from connector.storage.tables import ProcessHeartbeat
 from connector.tracing import Traces
 
-__all__ = ["DeliveryThread", "Heartbeat", "ProcessingThread", "delivery_thread", "maintenance_thread"]
+__all__ = [
+    "DeliveryThread",
+    "Heartbeat",
+    "ProcessingThread",
+    "delivery_thread",
+    "maintenance_thread",
+    "processing_thread",
+]
 
 _heartbeat = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
 HEARTBEAT_SECONDS = 5.0
@@ -170,6 +178,19 @@ def delivery_thread(settings: Settings, storage: Storage, traces: Traces | None 
         return DeliveryWorker(storage, outbound, options, traces=traces)
 
     return DeliveryThread(make)
+
+
+def processing_thread(
+    settings: Settings,
+    storage: Storage,
+    after_commit: Callable[[], None],
+    traces: Traces | None = None,
+    may_work: Callable[[], bool] = lambda: True,
+) -> ProcessingThread:
+    """What works through stored webhooks, fetching what they only name."""
+    fetching = Fetching(storage, allow_private=settings.allow_private_addresses)
+    processor = Processor(storage, settings.lease_seconds, after_commit, traces, fetching)
+    return ProcessingThread(processor, min(settings.delivery_interval, 0.2), may_work)
 
 
 def maintenance_thread(settings: Settings, storage: Storage) -> MaintenanceThread:

@@ -77,10 +77,10 @@ class InstallationSettings(BaseModel):
 
     @field_validator("paid_statuses")
     @classmethod
-    def _statuses_without_prefix(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _statuses_as_webhooks_tell_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("needs at least one order status")
-        return tuple(status.removeprefix("wc-") for status in value)
+        return tuple(status.strip().lower().removeprefix("wc-") for status in value)
 
     @field_validator("custom_events")
     @classmethod

@@ -26,6 +26,7 @@ from connector.core.store_events import (
     ConsentStatus,
     CustomerCreated,
     CustomEvent,
+    Named,
     NothingToDo,
     Order,
     OrderDeleted,
@@ -139,6 +140,10 @@ def _skip_error(event: StoreError, installation: MappingContext) -> Mapped:
     return Skip(f"store_error:{plain_text(event.code, 80) or 'unknown'}")
 
 
+def _skip_named(event: Named, installation: MappingContext) -> Mapped:
+    return Skip("fetched")
+
+
 def _skip_nothing(event: NothingToDo, installation: MappingContext) -> Mapped:
     return Skip(plain_text(event.reason, 120) or "nothing_to_do")
 
@@ -153,5 +158,6 @@ _MAPPERS: dict[type, Callable[[Any, MappingContext], Mapped]] = {
     StandardEvent: map_standard,
     CustomEvent: map_custom,
     StoreError: _skip_error,
+    Named: _skip_named,
     NothingToDo: _skip_nothing,
 }

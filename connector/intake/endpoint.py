@@ -33,17 +33,6 @@ from connector.storage.opening import Storage
 __all__ = ["WebhookEndpoint"]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
-# What is kept of the headers: an allow-list, so that no credential of a proxy ends in the history.
-_KEPT_HEADERS = frozenset(
-    {
-        "content-type",
-        "user-agent",
-        "x-wc-webhook-source",
-        "x-wc-webhook-topic",
-        "x-wc-webhook-id",
-        "x-wc-webhook-delivery-id",
-    }
-)
 _UNREADABLE_IN_TEXT = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 _ANSWERS: Mapping[Stored, bytes] = MappingProxyType({kind: orjson.dumps({"status": kind}) for kind in Stored})
 
@@ -88,21 +77,25 @@ class WebhookEndpoint:
             failpoints.reach("after_read")
             await self._take(PLATFORMS[platform], entry, IncomingWebhook(headers, content), send)
         except WebhookRefused as refused:
-            await self._refuse(scope, headers, body, refused)
-            await _answer(send, refused.status, _reason(refused.reason, str(refused)), close=not body.ended)
+            await self._refuse(scope, headers, body, refused, send)
         except Exception as error:
             log.error("webhook_failed", error=type(error).__name__, exc_info=error)
             await _answer(send, 503, _reason("fault", "Something went wrong here: send it again."), close=True)
 
     async def _refuse(
-        self, scope: Scope, headers: Mapping[str, str], body: IncomingBody, refused: WebhookRefused
+        self, scope: Scope, headers: Mapping[str, str], body: IncomingBody, refused: WebhookRefused, send: Send
     ) -> None:
-        """Note it; a source over its rate gets no sample, and nobody listens to the rest of its body."""
+        """Note it, say so at once, and listen to the rest of the body: a sender that is still writing when the
+        connection closes never reads the answer. A source over its rate gets no sample and is not listened to.
+        """
         within_rate = self._sources.count(_source(scope))
-        asked_for = _asked_for(scope)
-        self._refusals.count(refused, asked_for, headers.get("x-wc-webhook-topic", ""), sample=within_rate)
-        if within_rate and refused.status != 408:  # who was too slow had time enough
+        self._refusals.count(refused, _asked_for(scope), _stated_topic(scope, headers), sample=within_rate)
+        listens = within_rate and not body.ended and refused.status != 408  # who was too slow had time enough
+        answer = _reason(refused.reason, str(refused))
+        await _answer(send, refused.status, answer, close=not body.ended, more=listens)
+        if listens:
             await body.drain()
+            await send({"type": "http.response.body"})
 
     async def _installation(self, platform: str, installation_id: str, source: str) -> Entry:
         entry = self._directory.get(installation_id)
@@ -131,7 +124,7 @@ class WebhookEndpoint:
 
     async def _take(self, platform: Platform, entry: Entry, webhook: IncomingWebhook, send: Send) -> None:
         now = self._storage.now()
-        verdict = platform.verify(webhook, entry.live_secrets(now))
+        verdict = platform.verify(webhook, entry.live_secrets(now), now)
         if verdict.kind == "ping":
             await _answer(send, 200, b'{"status":"pong"}')
             return
@@ -149,7 +142,7 @@ class WebhookEndpoint:
         self, platform: Platform, entry: Entry, webhook: IncomingWebhook, topic: str, now: datetime
     ) -> Arrival:
         topic = _clean(topic)[:100]
-        kept = {name: _clean(value) for name, value in webhook.headers.items() if name in _KEPT_HEADERS}
+        kept = {name: _clean(value) for name, value in webhook.headers.items() if name in platform.kept_headers}
         return Arrival(
             id=self._storage.new_id(),
             installation_id=entry.id,
@@ -179,7 +172,7 @@ def _addressed(scope: Scope) -> tuple[str, str]:
     """Platform and installation of the path. Redirecting a trailing slash would lose webhooks, so it is taken."""
     if scope["type"] != "http":
         raise WebhookRefused(404, "not_found", "Only HTTP is spoken here.")
-    parts = scope["path"].split("/webhooks/", 1)[-1].rstrip("/").split("/")
+    parts = _parts(scope)
     if len(parts) != 2 or parts[0] not in PLATFORMS or not _ID.fullmatch(parts[1]):
         raise WebhookRefused(404, "installation_unknown", "No installation has this address.")
     if scope["method"] != "POST":
@@ -193,6 +186,15 @@ def _asked_for(scope: Scope) -> str:
     return name if _ID.fullmatch(name) else ""
 
 
+def _stated_topic(scope: Scope, headers: Mapping[str, str]) -> str:
+    name = _parts(scope)[0]
+    return PLATFORMS[name].stated_topic(headers) if name in PLATFORMS else ""
+
+
+def _parts(scope: Scope) -> list[str]:
+    return str(scope.get("path", "")).split("/webhooks/", 1)[-1].rstrip("/").split("/")
+
+
 def _source(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
@@ -202,7 +204,7 @@ def _reason(word: str, text: str) -> bytes:
     return orjson.dumps({"error": word, "reason": text})
 
 
-async def _answer(send: Send, status: int, body: bytes, *, close: bool = False) -> None:
+async def _answer(send: Send, status: int, body: bytes, *, close: bool = False, more: bool = False) -> None:
     headers: list[tuple[bytes, bytes]] = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -212,7 +214,7 @@ async def _answer(send: Send, status: int, body: bytes, *, close: bool = False) 
         headers.append((b"connection", b"close"))
     start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 _EXTRA_HEADERS: Mapping[int, list[tuple[bytes, bytes]]] = MappingProxyType(

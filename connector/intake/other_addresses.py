@@ -1,6 +1,6 @@
 """Copies of a store at another address, such as a staging site that was cloned with its webhooks.
 
-The store names its home address in a header. It follows the scheme and the `www` of whoever ran its queue
+Where the platform's webhooks name the store's home address, it follows the scheme and the `www` of whoever sent them
 (WooCommerce 9.9.5, recorded), so only the rest of the host is compared; a host that is not told is the store's own.
 """
 
@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 import orjson
 
 from connector.core.mapped import Conversion, Filtered, Mapped, Skip
+from connector.platforms.base import Platform
 
 __all__ = ["REASON", "is_other_address", "left_out", "source_host"]
 
 REASON = "other_address"
-_HEADER = "x-wc-webhook-source"
 _LONGEST = 200
 
 
-def source_host(headers: str) -> str:
+def source_host(platform: Platform, headers: str) -> str:
     """The host that a webhook's kept headers (JSON) name as its store, empty when none. Never raises."""
     try:
         kept = orjson.loads(headers)
     except ValueError:
         return ""
-    named = kept.get(_HEADER) if isinstance(kept, dict) else None
+    named = platform.stated_store(kept) if isinstance(kept, dict) else None
     return _host(named) if isinstance(named, str) else ""
 
 

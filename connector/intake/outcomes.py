@@ -4,8 +4,9 @@ Webhooks are worked through in the order of their arrival, and each sees what th
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from connector.core.mapping import Conversion, Filtered, Skip, with_consent, withdraws
+from connector.core.mapping import Conversion, Filtered, Skip, withdraws
 from connector.core.states import EventState, WebhookState
 from connector.core.store_events import (
     ConsentChanged,
@@ -15,11 +16,11 @@ from connector.core.store_events import (
     OrderDeleted,
     StoreError,
 )
+from connector.core.told_times import believable
 from connector.intake.reading import ReadWebhook, consent_of, order_subject, told_order, withholds
 from connector.intake.recording import Recording
 from connector.storage.known import KnownEvent, LedgerEntry
 from connector.storage.queue import NewWork
-from connector.tiktok.payload import event_bytes
 
 __all__ = ["Outcomes"]
 
@@ -54,7 +55,9 @@ class Outcomes(Recording):
 
     def _order(self, webhook: ReadWebhook, order: Order) -> None:
         entry = self._entry(webhook, order)
-        if entry.modified_at and order.modified_at and order.modified_at < entry.modified_at:
+        heard_at = webhook.stored.received_at
+        modified, known = believable(order.modified_at, heard_at), believable(entry.modified_at, heard_at)
+        if known and modified and modified < known:
             self._done(webhook, WebhookState.IGNORED, "older_than_known")
             return
         self._note_order_consent(webhook, order)
@@ -68,7 +71,7 @@ class Outcomes(Recording):
         if reason is None:
             self.again.append(webhook)
             return
-        entry.status, entry.modified_at, entry.changed = order.status, order.modified_at, True
+        entry.status, entry.modified_at, entry.changed = order.status, modified or known, True
         self._search_terms(webhook, order)
         mapped = webhook.mapped
         ignored = isinstance(mapped, Skip) and reason == mapped.reason
@@ -118,22 +121,22 @@ class Outcomes(Recording):
 
     def _reinstate(self, webhook: ReadWebhook, withdrawn: KnownEvent) -> str | None:
         """Paid after all: nothing had left, so the same event goes on its way. None: its row is not written yet."""
-        conversion = webhook.mapped
+        mapped = webhook.mapped
         if withdrawn.is_new:
             return None
-        if not isinstance(conversion, Conversion):
+        if not isinstance(mapped, Conversion):
             return "purchase_withdrawn"
-        installation = webhook.stored.installation
-        decision = consent_of(conversion.consent, self._records(webhook), installation, conversion.country)
-        if withholds(decision):
+        same = replace(mapped.event, event_id=withdrawn.event_id, name=withdrawn.name)
+        row = self._conversion_row(webhook, replace(mapped, event=same))
+        if row["state"] is not EventState.PENDING:
             return "purchase_withdrawn"
-        withdrawn.state = EventState.PENDING
-        payload = event_bytes(with_consent(conversion, decision))
+        withdrawn.state, withdrawn.browser_copy = EventState.PENDING, row["browser_copy"]
+        unchanged = ("event_id", "name", "order_id", "pixel_code", "visitor_subject", "order_subject")
         self.written.event_changes.append(
-            {"id": withdrawn.id, "state": EventState.PENDING, "reason": "", "payload": payload}
-            | {"consent": decision.reason, "updated_at": self._now}
+            {"id": withdrawn.id, "reason": "", "updated_at": self._now}
+            | {name: value for name, value in row.items() if name not in unchanged}
         )
-        self.written.work.append(NewWork(withdrawn.id, installation.id, self._now))
+        self.written.work.append(NewWork(withdrawn.id, webhook.stored.installation.id, self._now))
         return "purchase_reinstated"
 
     def _deleted(self, webhook: ReadWebhook) -> None:

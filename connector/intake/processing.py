@@ -15,10 +15,13 @@ from sqlalchemy import Connection, select
 
 from connector import failpoints
 from connector.core.states import Lane
+from connector.core.store_events import Named
+from connector.intake.fetching import Fetching
 from connector.intake.other_addresses import source_host
 from connector.intake.outcomes import Outcomes
 from connector.intake.reading import ReadWebhook, StoredWebhook, event_id_of, read_stored, told_order
 from connector.logs import log
+from connector.platforms import PLATFORMS
 from connector.storage.among import PerDatabase
 from connector.storage.known import Subjects, load_known, lock_orders
 from connector.storage.notices import raise_notice
@@ -67,8 +70,10 @@ class Processor:
         lease_seconds: float,
         after_commit: Callable[[], None] = lambda: None,
         traces: Traces | None = None,
+        fetching: Fetching | None = None,
     ) -> None:
         self._storage = storage
+        self._fetching = fetching
         self._traces = traces
         self._installations = InstallationSnapshot(storage)
         self._lease = timedelta(seconds=lease_seconds)
@@ -78,16 +83,28 @@ class Processor:
 
     def run_once(self, limit: int = _GROUP) -> int:
         """Process one group. Returns how many webhooks were taken; 0 when nothing is due."""
-        group = self._claim(limit)
-        if not group.webhooks:
+        claimed = self._claim(limit)
+        if not claimed.webhooks:
             return 0
+        group = self._fetched(claimed)
         try:
             self._finish(group)
         except Exception as error:
             log.error("group_not_processed", error=type(error).__name__, webhooks=len(group.webhooks))
             self._one_by_one(group)
         self._after_commit()
-        return len(group.webhooks)
+        return len(claimed.webhooks)
+
+    def _fetched(self, group: _Group) -> _Group:
+        """What webhooks only name becomes webhooks of its own; those that fail are tried again later."""
+        named = [webhook for webhook in group.webhooks if isinstance(webhook.event, Named)]
+        if not named:
+            return group
+        failed = dict(self._fetching.fetch(named)) if self._fetching is not None else {}
+        for webhook in named:
+            if reason := failed.get(webhook.stored.id):
+                self._put_off(group.token, webhook, reason)
+        return _Group(group.token, [one for one in group.webhooks if one.stored.id not in failed])
 
     def _claim(self, limit: int) -> _Group:
         token = secrets.randbelow(1 << 62) + 1
@@ -123,7 +140,7 @@ class Processor:
         assert installation is not None, "installations are never deleted"
         stored = StoredWebhook(
             row.id, installation, row.topic, row.received_at, stored_body(row.body, row.body_encoding),
-            claimed.lane, claimed.tries, source_host(row.headers),
+            claimed.lane, claimed.tries, source_host(PLATFORMS[installation.platform], row.headers),
         )  # fmt: skip
         try:
             return read_stored(stored, self._storage.hash_key)

@@ -1,11 +1,22 @@
 """The pure first half of processing: stored bytes to a mapped event, outside any transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.core.consent import ConsentDecision, ConsentOutcome, decide, latest
 from connector.core.mapping import Conversion, Filtered, Mapped, MappingContext, map_event
-from connector.core.store_events import ConsentChanged, ConsentStatement, Order, OrderDeleted, StoreEvent
+from connector.core.store_events import (
+    ConsentChanged,
+    ConsentStatement,
+    ConsentStatus,
+    Named,
+    NothingToDo,
+    Order,
+    OrderDeleted,
+    StoreError,
+    StoreEvent,
+)
+from connector.core.told_times import believable
 from connector.errors import UnreadablePayload
 from connector.intake.other_addresses import is_other_address, left_out
 from connector.platforms import PLATFORMS
@@ -65,6 +76,7 @@ def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
         event = PLATFORMS[installation.platform].read(webhook, context)
     except UnreadablePayload as error:
         return ReadWebhook(stored, None, None, error.reason)
+    event = _heard(event, stored.received_at)
     mapped = map_event(event, mapping_context(installation, stored.received_at))
     elsewhere = is_other_address(stored.source_host, installation.store_url)
     if elsewhere and installation.settings.leaves_out(stored.source_host):
@@ -80,6 +92,16 @@ def read_stored(stored: StoredWebhook, hash_key: bytes) -> ReadWebhook:
         visitor_subject=(visitor and subject_digest(hash_key, "visitor", installation.id, visitor)) or None,
         elsewhere=elsewhere,
     )
+
+
+def _heard(event: StoreEvent, at: datetime) -> StoreEvent:
+    """A yes from the far future has no time: dated so, it would outrank every later word. A no keeps its own."""
+    if isinstance(event, OrderDeleted | StoreError | Named | NothingToDo):
+        return event
+    said = event.consent
+    if said.status is ConsentStatus.DENIED or believable(said.stated_at, at) is said.stated_at:
+        return event
+    return replace(event, consent=replace(said, stated_at=None))
 
 
 def mapping_context(installation: InstallationRecord, received_at: datetime) -> MappingContext:

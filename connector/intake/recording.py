@@ -7,7 +7,8 @@ from typing import Any
 
 import zstandard
 
-from connector.core.mapping import Conversion, Filtered, purchase_identity, with_consent
+from connector.core.mapping import Conversion, Filtered, MappingContext, purchase_identity, with_consent
+from connector.core.plain_text import sha256_hex
 from connector.core.states import EventState, Lane, WebhookState
 from connector.core.store_events import (
     ConsentStatement,
@@ -15,7 +16,7 @@ from connector.core.store_events import (
     OrderStamp,
 )
 from connector.intake.event_rows import EMPTY_ROW, filtered_row
-from connector.intake.reading import ReadWebhook, consent_of, mapping_context, withholds
+from connector.intake.reading import ReadWebhook, consent_of, event_id_of, mapping_context, withholds
 from connector.storage.known import Known, KnownEvent, LedgerEntry
 from connector.storage.queue import NewWork
 from connector.storage.search import search_terms
@@ -100,12 +101,11 @@ class Recording:
         return True
 
     def _add_event(self, webhook: ReadWebhook, mapped: Conversion | Filtered) -> int:
-        row = filtered_row(mapped) if isinstance(mapped, Filtered) else self._conversion_row(webhook, mapped)
         installation = webhook.stored.installation
-        if (installation.id, row["event_id"]) in self.known.event_ids and isinstance(webhook.event, Order):
-            # Two orders were stamped alike, by a copied order or a restored database: the computed id is unique.
-            unstamped = _without_stamp(webhook.event)
-            row["event_id"] = purchase_identity(unstamped, mapping_context(installation, self._now))[1]
+        if isinstance(webhook.event, Order) and (installation.id, event_id_of(mapped)) in self.known.event_ids:
+            own = _own_purchase_id(webhook.event, mapping_context(installation, self._now))
+            mapped = _under(own, mapped)
+        row = filtered_row(mapped) if isinstance(mapped, Filtered) else self._conversion_row(webhook, mapped)
         row |= {
             "id": self._new_id(),
             "installation_id": installation.id,
@@ -126,8 +126,9 @@ class Recording:
 
     def _remember(self, row: dict[str, Any]) -> None:
         self.known.events[row["id"]] = KnownEvent(
-            row["id"], row["installation_id"], row["state"], row.get("visitor_subject"), row.get("order_subject"),
-            row["consent_policy"], row.get("country"), row.get("browser_copy", False), 0, is_new=True,
+            row["id"], row["installation_id"], row["event_id"], row["name"], row["state"],
+            row.get("visitor_subject"), row.get("order_subject"), row["consent_policy"], row.get("country"),
+            row.get("browser_copy", False), 0, is_new=True,
         )  # fmt: skip
 
     def _conversion_row(self, webhook: ReadWebhook, mapped: Conversion) -> dict[str, Any]:
@@ -155,8 +156,11 @@ class Recording:
                 "country": None,
             }
         if faults:
-            reason = f"invalid:{faults[0]}"[:80]
-            return row | {"state": EventState.REJECTED, "reason": reason, "payload": without_user(payload)}
+            # No time is in the future here, so at fault it is far in the past.
+            too_old = faults == ("invalid_event_time",)
+            state = EventState.DEAD if too_old else EventState.REJECTED
+            reason = "too_old" if too_old else f"invalid:{faults[0]}"[:80]
+            return row | {"state": state, "reason": reason, "payload": without_user(payload)}
         return row | {
             "state": EventState.PENDING,
             "payload": payload,
@@ -203,5 +207,15 @@ class Recording:
         )
 
 
-def _without_stamp(order: Order) -> Order:
-    return replace(order, stamp=OrderStamp())
+def _own_purchase_id(order: Order, context: MappingContext) -> str:
+    """For one of two orders that were stamped alike, by a copied order or a restored database: the computed id is
+    unique. If a copy came first and took just that one, its hash is.
+    """
+    computed = purchase_identity(replace(order, stamp=OrderStamp()), context)[1]
+    return computed if computed != order.stamp.event_id else sha256_hex(computed)
+
+
+def _under(event_id: str, mapped: Conversion | Filtered) -> Conversion | Filtered:
+    if isinstance(mapped, Filtered):
+        return replace(mapped, event_id=event_id)
+    return replace(mapped, event=replace(mapped.event, event_id=event_id))

@@ -1,25 +1,27 @@
 """What a store platform must be able to say. Everything here is values: no socket, no clock, no database.
 
-The core asks a platform for its `capabilities` and never assumes one. A platform whose webhooks carry
-only an id (BigCommerce) declares `webhooks_carry_body=False` and builds the request that fetches the rest;
-one without a script-tag API (Shopify today) declares `script_tags=False`.
+A platform declares what it can do, and nothing is assumed. One whose webhooks carry only an id (BigCommerce)
+reads them as `Named` and has a `fetch_back`, which builds the call for the rest; one without a script-tag API
+(Shopify today) declares `script_tags=False`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from connector.core.http_values import OutgoingRequest, Reply
-from connector.core.store_events import StoreEvent
+from connector.core.store_events import Named, StoreEvent
 
 __all__ = [
     "Capabilities",
+    "FetchBack",
     "IncomingWebhook",
     "OutgoingRequest",
     "Platform",
     "ReadContext",
     "Reply",
+    "StoreAccess",
     "Verdict",
     "VerifiedWebhook",
 ]
@@ -61,11 +63,22 @@ class ReadContext:
     custom_events: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class StoreAccess:
+    """Where a store is and what opens it: live secrets by their kind, newest first."""
+
+    store_url: str
+    secrets: Mapping[str, Sequence[str]]
+
+
+# Builds the call for what a webhook only names. None: the secrets for it are not there.
+FetchBack = Callable[[Named, StoreAccess], OutgoingRequest | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What this platform offers; what it lacks is declared, and the core goes without."""
+    """What this platform offers; what it lacks is declared, and goes without."""
 
-    webhooks_carry_body: bool
     retries_failed_webhooks: bool
     disables_failing_webhooks: bool
     script_tags: bool
@@ -78,9 +91,23 @@ class Platform(Protocol):
 
     name: str
     capabilities: Capabilities
+    kept_headers: frozenset[str]  # what the history keeps of a webhook's headers; lower case, no secret among them
+    credential_kinds: tuple[str, ...]  # what `fetch_back` needs
+    fetch_back: FetchBack | None  # None: webhooks carry whole bodies
 
-    def verify(self, webhook: IncomingWebhook, secrets: Sequence[str]) -> Verdict:
-        """Whether the raw bytes were signed with one of these secrets. Constant time, never raises."""
+    def verify(self, webhook: IncomingWebhook, secrets: Sequence[str], now: datetime) -> Verdict:
+        """Whether the raw bytes were signed with one of these secrets. Constant time, never raises.
+
+        `now` is for platforms that sign a time, and let a call grow too old.
+        """
+        ...
+
+    def stated_topic(self, headers: Mapping[str, str]) -> str:
+        """The topic that a call's headers state, empty when none; proves nothing."""
+        ...
+
+    def stated_store(self, headers: Mapping[str, str]) -> str:
+        """The address that the store calls its own in a webhook's headers, empty when it does not tell."""
         ...
 
     def deduplicates(self, body: bytes) -> bool:

@@ -41,8 +41,8 @@ _EVENT_IDS = PerDatabase(
 _KNOWN_COLUMNS = [
     _event.c[name]
     for name in (
-        "id", "installation_id", "state", "visitor_subject", "order_subject", "consent_policy", "country",
-        "browser_copy", "attempts",
+        "id", "installation_id", "event_id", "name", "state", "visitor_subject", "order_subject",
+        "consent_policy", "country", "browser_copy", "attempts",
     )
 ]  # fmt: skip
 _EVENTS = PerDatabase(lambda among: select(*_KNOWN_COLUMNS).where(among(_event.c.id, "ids")))
@@ -73,6 +73,8 @@ class KnownEvent:
 
     id: int
     installation_id: str
+    event_id: str
+    name: str
     state: EventState
     visitor_subject: bytes | None
     order_subject: bytes | None

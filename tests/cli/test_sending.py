@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from connector.storage.queue import event_queue
 from connector.storage.tables import Event
 from tests.cli.conftest import Commands, Opener
 from tests.cli.road import paid_order
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
 _event = Event.__table__  # type: ignore[attr-defined]
 
@@ -72,9 +75,9 @@ def test_samples_are_sent_as_of_now_under_the_installations_secret(cli: Commands
     ]
     assert {path for path, _ in receiver.got} == {f"/webhooks/woocommerce/{added['installation_id']}"}
     verify = PLATFORMS["woocommerce"].verify
-    kinds = [verify(webhook, [added["webhook_secret"]]).kind for _, webhook in receiver.got]
+    kinds = [verify(webhook, [added["webhook_secret"]], NOW).kind for _, webhook in receiver.got]
     assert kinds == ["authentic", "authentic", "ping"]
-    assert verify(receiver.got[0][1], ["another"]).kind == "refused"
+    assert verify(receiver.got[0][1], ["another"], NOW).kind == "refused"
     assert receiver.got[0][1].body != load(file).body
     assert added["webhook_secret"] not in answer.out + answer.err
 

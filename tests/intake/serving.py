@@ -1,9 +1,10 @@
 """The web server on a real socket, in a thread of the test, and a sender that can be as rude as it likes."""
 
+import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -12,14 +13,17 @@ import uvicorn
 from sqlalchemy import select
 
 from connector.app.server import create_app, server_config
-from connector.demo.samples import sign
+from connector.demo.samples import load, sign
 from connector.intake.processing import stored_body
 from connector.settings import Settings
 from connector.storage.opening import Storage
 from connector.storage.tables import Webhook
 from tests.installations import SECRET, add_installation
 
-__all__ = ["Answer", "Served", "read_answer"]
+__all__ = ["LIMIT", "ORDER", "Answer", "Served", "read_answer", "request", "said", "wait_until"]
+
+LIMIT = 100_000  # bytes of a body, for the intake that is served here
+ORDER = load("order_created_classic_guest").body
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 
@@ -132,3 +136,18 @@ def _received(connection: socket.socket) -> bytes:
         return connection.recv(65536)
     except ConnectionError:
         return b""
+
+
+def said(answer: Answer) -> tuple[int, str]:
+    """Status and the one word of the body."""
+    told = json.loads(answer.body)
+    assert set(told) in ({"status"}, {"error", "reason"})
+    assert "\n" not in told.get("reason", "")
+    return answer.status, told.get("status") or told["error"]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from connector.intake.other_addresses import is_other_address, source_host
+from connector.platforms import PLATFORMS
 from connector.storage.arrivals import Arrival, ArrivalWriter, digest_of
 from connector.storage.installations import change_installation
 from connector.storage.notices import open_notices
@@ -135,5 +136,5 @@ def test_the_setting_counts_from_the_next_webhook_on(storage: Storage) -> None:
 
 def test_headers_that_say_nothing() -> None:
     for text in ("", "{}", "[]", "{", '{"x-wc-webhook-source": 7}'):
-        assert source_host(text) == ""
+        assert source_host(PLATFORMS["woocommerce"], text) == ""
     assert not is_other_address("", "https://shop.example")

@@ -35,33 +35,33 @@ def test_a_platform_is_listed_under_its_name_with_capabilities_and_samples(name,
 
 @every_signed_sample
 def test_the_right_secret_is_authentic_and_tells_the_topic(sample):
-    verdict = PLATFORMS[sample.platform].verify(incoming(sample, "right"), ["right"])
+    verdict = PLATFORMS[sample.platform].verify(incoming(sample, "right"), ["right"], NOW)
     assert (verdict.kind, verdict.topic) == ("authentic", sample.topic)
 
 
 @every_signed_sample
 def test_a_wrong_secret_is_refused(sample):
-    assert PLATFORMS[sample.platform].verify(incoming(sample, "wrong"), ["right"]).kind == "refused"
+    assert PLATFORMS[sample.platform].verify(incoming(sample, "wrong"), ["right"], NOW).kind == "refused"
 
 
 @every_signed_sample
 def test_one_changed_byte_is_refused(sample):
     good = incoming(sample, "right")
     forged = IncomingWebhook(good.headers, good.body.replace(b"{", b"{ ", 1))
-    assert PLATFORMS[sample.platform].verify(forged, ["right"]).kind == "refused"
+    assert PLATFORMS[sample.platform].verify(forged, ["right"], NOW).kind == "refused"
 
 
 @every_signed_sample
 def test_without_a_signature_it_is_refused(sample):
     bare = IncomingWebhook({"content-type": "application/json"}, sample.body)
-    assert PLATFORMS[sample.platform].verify(bare, ["right"]).kind == "refused"
+    assert PLATFORMS[sample.platform].verify(bare, ["right"], NOW).kind == "refused"
 
 
 @every_signed_sample
 def test_both_secrets_are_valid_while_one_replaces_the_other(sample):
     platform = PLATFORMS[sample.platform]
-    assert platform.verify(incoming(sample, "old"), ["new", "old"]).kind == "authentic"
-    assert platform.verify(incoming(sample, "new"), ["new", "old"]).kind == "authentic"
+    assert platform.verify(incoming(sample, "old"), ["new", "old"], NOW).kind == "authentic"
+    assert platform.verify(incoming(sample, "new"), ["new", "old"], NOW).kind == "authentic"
 
 
 @every_signed_sample

@@ -1,9 +1,10 @@
 """WooCommerce: signed webhooks with whole bodies, and a companion plugin for what the store does not tell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from connector.core.store_events import StoreEvent
-from connector.platforms.base import Capabilities, IncomingWebhook, ReadContext, Verdict, VerifiedWebhook
+from connector.platforms.base import Capabilities, FetchBack, IncomingWebhook, ReadContext, Verdict, VerifiedWebhook
 from connector.platforms.woocommerce import signature, topics
 
 __all__ = ["WOOCOMMERCE", "WooCommerce"]
@@ -14,17 +15,30 @@ class WooCommerce:
 
     name: str = "woocommerce"
     capabilities: Capabilities = Capabilities(
-        webhooks_carry_body=True,
         retries_failed_webhooks=False,
         disables_failing_webhooks=True,
         script_tags=True,
         tokens_expire=False,
         companion_plugin=True,
     )
+    kept_headers: frozenset[str] = frozenset(
+        "content-type user-agent x-wc-webhook-source x-wc-webhook-topic x-wc-webhook-id"
+        " x-wc-webhook-delivery-id".split()
+    )
+    credential_kinds: tuple[str, ...] = ()
+    fetch_back: FetchBack | None = None
 
-    def verify(self, webhook: IncomingWebhook, secrets: Sequence[str]) -> Verdict:
-        """Whether the raw bytes were signed with one of these secrets. Constant time, never raises."""
+    def verify(self, webhook: IncomingWebhook, secrets: Sequence[str], now: datetime) -> Verdict:
+        """Whether the raw bytes were signed with one of these secrets. The store signs no time."""
         return signature.verify(webhook, secrets)
+
+    def stated_topic(self, headers: Mapping[str, str]) -> str:
+        """The topic that a call's headers state."""
+        return headers.get("x-wc-webhook-topic", "")
+
+    def stated_store(self, headers: Mapping[str, str]) -> str:
+        """The store's home address; it follows the scheme and the `www` of whoever ran its queue."""
+        return headers.get("x-wc-webhook-source", "")
 
     def deduplicates(self, body: bytes) -> bool:
         """Whether an equal body with an equal topic is the same webhook come twice."""

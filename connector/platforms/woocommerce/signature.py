@@ -35,7 +35,7 @@ def verify(webhook: IncomingWebhook, secrets: Sequence[str]) -> Verdict:
     The unsigned ping that WooCommerce sends when a webhook is created has the kind `ping`.
     """
     sent = webhook.headers.get("x-wc-webhook-signature")
-    if not sent:
+    if not sent or not (sent := sent.strip(" \t")):  # blanks around a value are none of it (RFC 9110, 5.5)
         return _CREATION_PING if sent is None and _is_ping(webhook) else _MISSING
     try:
         digest = a2b_base64(sent, strict_mode=True)

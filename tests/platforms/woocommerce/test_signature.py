@@ -140,3 +140,8 @@ def test_verifying_never_raises_and_never_believes_noise(headers, body, secrets)
 @given(st.binary(), st.text(min_size=1), st.lists(st.text(), max_size=3))
 def test_what_is_signed_verifies(body, secret, others):
     assert verify(call(sign(body, secret), body), [*others, secret]).kind == "authentic"
+
+
+def test_blanks_around_the_signature_are_none_of_it():
+    assert verify(call(f" \t{mac('s')} "), ["s"]).kind == "authentic"
+    assert verify(call(" "), ["s"]).reason == "signature_missing"
