@@ -93,8 +93,8 @@ def calls_from_threads(outbound: Outbound) -> Calls:
     def call(
         request: OutgoingRequest, *, timeout_seconds: float, guarded: bool, max_answer_bytes: int = MAX_ANSWER_BYTES
     ) -> Reply:
-        limits = {"timeout_seconds": timeout_seconds, "max_answer_bytes": max_answer_bytes}
-        return from_thread.run(partial(outbound.send, request, guarded=guarded, **limits))
+        send = partial(outbound.send, guarded=guarded, timeout_seconds=timeout_seconds)
+        return from_thread.run(partial(send, request, max_answer_bytes=max_answer_bytes))
 
     return call
 
