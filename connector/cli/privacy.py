@@ -20,13 +20,19 @@ from connector.storage.opening import Storage
 _EmailStdin = Annotated[
     bool, typer.Option("--email-stdin", help="Read the e-mail address from the first line of standard input.")
 ]
-_NEEDS_EMAIL = "give --email-stdin: the address comes on standard input, never as an argument"
+_Order = Annotated[
+    str,
+    typer.Option(
+        "--order", metavar="NUMBER", help="The buyer of this order, by its id or number.", show_default=False
+    ),
+]
+_NEEDS_ONE = "give --email-stdin (the address comes on standard input, never as an argument) or --order, not both"
 _TRIES = 60
 _SPOOL_PATIENCE = 15.0  # seconds
 
 
 def export_person(
-    installation: InstallationOption, email_stdin: _EmailStdin = False, as_json: AsJson = False
+    installation: InstallationOption, email_stdin: _EmailStdin = False, order: _Order = "", as_json: AsJson = False
 ) -> None:
     """Print everything kept about one person as a JSON document.
 
@@ -34,18 +40,20 @@ def export_person(
     Example:
       echo ana@example.com | connector export-person --installation ID --email-stdin > ana.json
     """
-    email = _email(email_stdin)
+    email = _email(email_stdin, order)
     settings = command_settings()
     with opened(settings) as storage, progress("Collecting"):
         _take_in_spool(storage, settings.data_dir)
-        document = export(storage, installation, email)
+        document = export(storage, installation, email, order=order)
     write_json(document)
     if not as_json:
         note(f"{len(document['webhooks'])} webhooks and {len(document['events'])} events")
     _warn(document["unprocessed_webhooks"])
 
 
-def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = False, as_json: AsJson = False) -> None:
+def erase_person(
+    installation: InstallationOption, email_stdin: _EmailStdin = False, order: _Order = "", as_json: AsJson = False
+) -> None:
     """Erase one person: bodies, payloads and search terms go, what has not left is withdrawn.
 
     \b
@@ -53,11 +61,11 @@ def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = Fa
     listed: ask TikTok about it. Example:
       echo ana@example.com | connector erase-person --installation ID --email-stdin
     """
-    email = _email(email_stdin)
+    email = _email(email_stdin, order)
     settings = command_settings()
     with opened(settings) as storage:
         _take_in_spool(storage, settings.data_dir)
-        done = _erased(storage, installation, email)
+        done = _erased(storage, installation, email, order)
     if as_json:
         write_json({"installation_id": installation, **asdict(done)})
     else:
@@ -69,11 +77,11 @@ def erase_person(installation: InstallationOption, email_stdin: _EmailStdin = Fa
     _warn(done.unprocessed_webhooks)
 
 
-def _erased(storage: Storage, installation: str, email: str) -> Erasure:
+def _erased(storage: Storage, installation: str, email: str, order: str) -> Erasure:
     withdrawn = emptied = 0
     with progress("Waiting for what is being sent", _TRIES) as bar:
         for _ in range(_TRIES):
-            done = erase(storage, installation, email)
+            done = erase(storage, installation, email, order=order)
             withdrawn += done.events_withdrawn
             emptied += done.webhooks_erased
             if not done.in_flight:
@@ -83,10 +91,10 @@ def _erased(storage: Storage, installation: str, email: str) -> Erasure:
     raise ConnectorError("an event of this person is being sent right now; nothing was erased: try again in a minute")
 
 
-def _email(email_stdin: bool) -> str:
-    if not email_stdin:
-        raise UsageError(_NEEDS_EMAIL)
-    return read_lines("e-mail address")[0]
+def _email(email_stdin: bool, order: str) -> str:
+    if email_stdin == bool(order):
+        raise UsageError(_NEEDS_ONE)
+    return read_lines("e-mail address")[0] if email_stdin else ""
 
 
 def _take_in_spool(storage: Storage, data_dir: Path) -> None:

@@ -15,7 +15,7 @@ from connector.storage.known import order_digest
 from connector.storage.queue import webhook_queue
 from connector.storage.tables import OrderLedger, Webhook, WebhookWork
 
-__all__ = ["ERASED", "GONE", "unreadable_with_email", "waiting_with_email", "withdraw_waiting"]
+__all__ = ["ERASED", "GONE", "unreadable_with_email", "waiting_webhooks", "waiting_with_email", "withdraw_waiting"]
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _work = WebhookWork.__table__  # type: ignore[attr-defined]
@@ -28,11 +28,15 @@ GONE = 0
 
 def waiting_with_email(connection: Connection, installation_id: str, email: str) -> Iterator[Row[Any]]:
     """Waiting webhooks of the installation whose body names that address (normal form) somewhere."""
+    return (row for row in waiting_webhooks(connection, installation_id) if _names(row, email))
+
+
+def waiting_webhooks(connection: Connection, installation_id: str) -> Iterator[Row[Any]]:
+    """Webhooks of the installation that nobody has processed yet."""
     last = 0
     while ids := _waiting_after(connection, installation_id, last):
         last = ids[-1]
-        rows = connection.execute(select(_webhook).where(_webhook.c.id.in_(ids))).all()
-        yield from (row for row in rows if _names(row, email))
+        yield from connection.execute(select(_webhook).where(_webhook.c.id.in_(ids))).all()
 
 
 def unreadable_with_email(connection: Connection, installation_id: str, email: str) -> Iterator[Row[Any]]:

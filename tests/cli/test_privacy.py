@@ -190,3 +190,51 @@ def test_no_address_no_answer(cli: Commands, command: str) -> None:
     added = cli.add()["installation_id"]
     assert "no e-mail address" in person(cli, command, added, "not an address").refused()
     assert "ends before" in cli(command, "--installation", added, "--email-stdin").refused()
+
+
+def of_order(cli: Commands, command: str, installation_id: str, number: str) -> Answer:
+    return cli(command, "--installation", installation_id, "--order", number, "--json")
+
+
+def test_a_person_is_named_by_an_order_too(both: Commands, opened: Opener) -> None:
+    """By one order all of the buyer is found, by its id or its number, and nobody else."""
+    added = both.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added, number="R-40")
+    paid_order(storage, added, id=42, number="R-42", order_key="wc_order_second")
+    paid_order(storage, added, **somebody_else(storage, id=41, number="R-41", order_key="wc_order_else"))
+    for asked in ("40", "R-42", "#r-40"):
+        document = of_order(both, "export-person", added, asked).document
+        assert [event["order_id"] for event in document["events"]] == ["40", "42"]
+    answer = of_order(both, "erase-person", added, "R-42").document
+    assert (answer["webhooks_erased"], answer["events_withdrawn"]) == (2, 2)
+    assert of_order(both, "export-person", added, "41").document["events"][0]["state"] == "pending"
+
+
+def test_an_order_without_an_address_is_erased_alone(both: Commands, opened: Opener) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    nameless = json.loads(sample(storage))["billing"] | {"email": ""}
+    paid_order(storage, added, billing=nameless)
+    paid_order(storage, added, id=42, number="42", order_key="wc_order_second")
+    assert of_order(both, "erase-person", added, "40").document["events_withdrawn"] == 1
+    assert states(both, added) == [("withdrawn", "erased"), ("pending", "")]
+
+
+def test_a_waiting_order_is_found_by_its_number(both: Commands, opened: Opener) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    arrive(storage, added, "order.updated", sample(storage, number="R-40"), process=False)
+    assert of_order(both, "erase-person", added, "R-40").document["webhooks_erased"] == 1
+    assert both("webhooks", "list", "--json").document[0]["reason"] == "erased"
+
+
+def test_a_number_of_several_people_is_not_guessed_at(both: Commands, opened: Opener) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added)
+    paid_order(storage, added, **somebody_else(storage, order_key="wc_order_after_reset"))
+    answer = both("erase-person", "--installation", added, "--order", "40")
+    assert "--email-stdin" in answer.refused()
+    assert "--order" in both("export-person", "--installation", added).refused()
+    assert of_order(both, "export-person", added, "99").document["webhooks"] == []
