@@ -18,7 +18,7 @@ def _counts(word: str) -> list[int]:
     return [int(cell) for cell in row]
 
 
-@pytest.mark.parametrize(("column", "day"), enumerate((AVERAGE_DAY, BLACK_FRIDAY)))
+@pytest.mark.parametrize(("column", "day"), tuple(enumerate((AVERAGE_DAY, BLACK_FRIDAY))))
 def test_the_published_counts_hold_their_day(column: int, day: Day) -> None:
     published = Fleet(*(_counts(word)[column] for word in ("receivers", "workers", "cores of PostgreSQL")))
 
