@@ -7,6 +7,7 @@ and passes over what it has seen.
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from connector.console.redaction import masked_text
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
-from connector.core.row_ids import id_at
+from connector.core.row_ids import id_at, time_of
 from connector.logs import log
 from connector.storage.journeys import store_names
 from connector.storage.staff import find_session
@@ -36,6 +37,7 @@ _MOST_PER_LOOK = 2000
 _MOST_COUNTED = 20_000  # of what a look passes over
 _MOST_VIEWERS = 40
 _SESSION_CHECK = 30.0
+_MISSED_MS = 10 * 60_000  # a browser that was away for longer begins anew
 # How far back a look goes, in milliseconds; an attempt's id is made before its call.
 _BACK = {"webhook": 3_000, "event": 3_000, "attempt": 25_000}
 
@@ -132,6 +134,18 @@ class Tail:
         finally:
             self._viewers.discard(viewer)
 
+    def place(self) -> str:
+        """How far the last look came, as the id of a message: a browser that reconnects says it."""
+        return ".".join(f"{self._newest.get(kind, 0):x}" for kind in _SOURCES)
+
+    async def missed(self, place: str, wanted: TailFilter) -> list[dict[str, Any]]:
+        """What came since that place, the newest 1,000 of each kind; some of it the browser may have already."""
+        marks = _marks(place)
+        if marks is None:
+            return []
+        entries = await self._services.read(lambda connection: _since(connection, marks, self._clock_ms()))
+        return [entry for entry in entries if wanted.takes(entry)]
+
     async def _run(self) -> None:
         while self._viewers:
             try:
@@ -161,6 +175,23 @@ class Tail:
                     passed_over += _count(connection, table, max(self._newest[kind], start), rows[-1].id)
             self._newest[kind] = max(rows[0].id if rows else 0, self._newest.get(kind, 0))
         return sorted(found, key=lambda entry: (str(entry["at"]), int(entry["id"]))), passed_over
+
+
+def _marks(place: str) -> list[int] | None:
+    parts = place.split(".")
+    if len(parts) != len(_SOURCES) or not all(re.fullmatch(r"[0-9a-f]{1,15}", part) for part in parts):
+        return None
+    return [int(part, 16) for part in parts]
+
+
+def _since(connection: Connection, marks: Sequence[int], now_ms: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    oldest = id_at(now_ms - _MISSED_MS)
+    for (kind, (table, columns)), mark in zip(_SOURCES.items(), marks, strict=True):
+        back = id_at(time_of(mark) - _BACK[kind])  # rows are committed a little after their ids are made
+        statement = select(*columns).where(table.c.id > max(back, oldest)).order_by(table.c.id.desc()).limit(_QUEUE)
+        found += [_entry(kind, row) for row in connection.execute(statement)]
+    return sorted(found, key=lambda entry: (str(entry["at"]), int(entry["id"])))
 
 
 def _count(connection: Connection, table: Any, after: int, before: int) -> int:
@@ -210,8 +241,10 @@ class TailPages:
 
     async def _messages(self, request: Request) -> AsyncIterator[bytes]:
         yield b"retry: 3000\n: open\n\n"
-        checked = time.monotonic()
-        async for entries, dropped in self.tail.follow(_wanted(request)):
+        wanted, checked = _wanted(request), time.monotonic()
+        if missed := await self.tail.missed(request.headers.get("last-event-id", ""), wanted):
+            yield _message(missed, 0, "")
+        async for entries, dropped in self.tail.follow(wanted):
             if time.monotonic() - checked > _SESSION_CHECK:
                 checked = time.monotonic()
                 if not await self._still_signed_in(request):
@@ -220,7 +253,7 @@ class TailPages:
             if await request.is_disconnected():
                 return
             if entries or dropped:
-                yield b"data: " + orjson.dumps({"entries": entries, "dropped": dropped}) + b"\n\n"
+                yield _message(entries, dropped, self.tail.place())
             else:
                 yield b": still here\n\n"
 
@@ -228,6 +261,11 @@ class TailPages:
         token = self._services.session_cookie.read(request) or ""
         now = self._services.storage.now()
         return await self._services.read(lambda connection: find_session(connection, token, now)) is not None
+
+
+def _message(entries: Sequence[dict[str, Any]], dropped: int, place: str) -> bytes:
+    head = f"id: {place}\n".encode() if place else b""
+    return head + b"data: " + orjson.dumps({"entries": entries, "dropped": dropped}) + b"\n\n"
 
 
 def _wanted(request: Request) -> TailFilter:

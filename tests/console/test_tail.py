@@ -1,13 +1,15 @@
 """The tail: one query loop for all viewers, filters, and a queue that drops rather than grows."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from connector.console import tail as tail_module
 from connector.console.services import console_services
-from connector.console.tail import Tail, TailFilter
+from connector.console.tail import Tail, TailFilter, TailPages
 from tests.console.world import World
 
 
@@ -82,3 +84,38 @@ def test_what_one_look_cannot_take_is_announced(world: World, monkeypatch: pytes
         nothing = tail._look(connection)
     assert (len(entries), passed_over) == (5, 7)
     assert nothing == ([], 0)
+
+
+def test_a_browser_that_comes_back_hears_what_it_has_missed(world: World) -> None:
+    tail = Tail(console_services(world.settings, world.storage))
+    world.add_webhook("order.created", b"{}")
+    with world.storage.database.read() as connection:
+        tail._look(connection)
+    place = tail.place()
+    late = [world.add_webhook(topic, b"{}") for topic in ("order.updated", "product.updated", "order.deleted")]
+    missed = asyncio.run(tail.missed(place, TailFilter(text="order")))
+    assert {str(late[0]), str(late[2])} <= {entry["id"] for entry in missed}
+    assert all("order" in entry["what"] for entry in missed)
+    for nonsense in ("", "1", "x.y.z", "1.2.3.4", "f" * 40, "0.0.-1", "ffffffffffffffff.0.0"):
+        assert asyncio.run(tail.missed(nonsense, TailFilter())) == []
+
+
+def test_each_message_says_how_far_it_came(world: World) -> None:
+    async def watch() -> bytes:
+        pages = TailPages(console_services(world.settings, world.storage), None)  # type: ignore[arg-type]
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        messages = pages._messages(Request(scope, receive))
+        assert (await anext(messages)).startswith(b"retry:")
+        waiting = asyncio.ensure_future(anext(messages))
+        await asyncio.sleep(0.3)
+        world.add_webhook("order.created", b"{}")
+        async with asyncio.timeout(20):
+            return await waiting
+
+    message = asyncio.run(watch())
+    assert re.match(rb"id: [0-9a-f]+\.[0-9a-f]+\.[0-9a-f]+\ndata: {", message)

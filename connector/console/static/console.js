@@ -90,7 +90,7 @@
   var rows = tail.querySelector("[data-tail-rows]"), status = tail.querySelector("[data-tail-status]");
   var counter = tail.querySelector("[data-tail-count]"), lost = tail.querySelector("[data-tail-dropped]");
   var empty = tail.querySelector("[data-tail-empty]"), button = document.querySelector("[data-tail-pause]");
-  var seen = 0, dropped = 0, paused = false, waiting = [], most = 200;
+  var seen = 0, dropped = 0, paused = false, waiting = [], most = 200, known = new Set();
   var places = { webhook: "/console/webhooks/", event: "/console/events/", attempt: "/console/attempts/" };
 
   function part(row, name, text) {
@@ -134,6 +134,14 @@
   source.addEventListener("signed_out", function () { source.close(); status.textContent = words.signed_out; });
   source.onmessage = function (message) {
     var found = JSON.parse(message.data);
+    // After a reconnection some come twice.
+    found.entries = found.entries.filter(function (entry) {
+      var key = entry.kind + entry.id;
+      if (known.has(key)) return false;
+      known.add(key);
+      return true;
+    });
+    if (known.size > 20000) known = new Set(Array.from(known).slice(-5000));
     seen += found.entries.length;
     dropped += found.dropped;
     waiting = waiting.concat(found.entries).slice(-most);
