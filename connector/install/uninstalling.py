@@ -25,6 +25,7 @@ from connector.storage.tables import (
     WebhookKey,
     WebhookWork,
 )
+from connector.storage.tables_console import RollupHour
 from connector.storage.tables_install import (
     OwnerLink,
     OwnerPassword,
@@ -89,7 +90,7 @@ def erase_history(services: Services, installation_id: str) -> None:
         _forget(
             connection,
             installation_id,
-            (DeliveryAttempt, ConsentRecord, Notice, RefusedWebhook, WebhookWork, EventWork),
+            (DeliveryAttempt, ConsentRecord, Notice, RefusedWebhook, WebhookWork, EventWork, RollupHour),
         )
 
 

@@ -6,33 +6,46 @@ made before its commit; counts and the place reached are written in one transact
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Interval, Row, func, literal, select, type_coerce
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from connector.core.installation_settings import PurchaseName
 from connector.core.row_ids import id_at
 from connector.core.states import EventState
 from connector.storage.opening import Storage
+from connector.storage.rollups import (
+    ACCEPTED,
+    ACCEPTED_SOURCE,
+    EVERYBODY,
+    LATENCY_BOUNDS,
+    PURCHASES,
+    Overview,
+    count_accepted,
+    hour_of,
+    overview,
+    percentile,
+)
 from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event, Webhook
 from connector.storage.tables_console import RollupCursor, RollupHour
 
-__all__ = ["EVERYBODY", "LATENCY_BOUNDS", "Overview", "overview", "percentile", "run_rollup_step", "totals"]
+__all__ = [
+    "EVERYBODY",
+    "LATENCY_BOUNDS",
+    "Overview",
+    "overview",
+    "percentile",
+    "run_rollup_step",
+    "totals",
+]
 
 LAG = timedelta(seconds=20)  # the longest a row's commit may follow the making of its id, spooled ones apart
 # An attempt is written when its answer is in, under an id from before the call.
 ATTEMPT_LAG = timedelta(seconds=60)
 STEP = 2000
-EVERYBODY = ""  # instead of an installation: all of them together
-# Seconds from the order to TikTok's acceptance; a count per bucket gives p50 and p95 to a bucket's width.
-LATENCY_BOUNDS: tuple[int, ...] = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600, 48 * 3600)
-_PURCHASES = frozenset(PurchaseName)
-_HOUR = timedelta(hours=1)
-_MICROSECOND = timedelta(microseconds=1)
+_BY_ATTEMPT = ("attempt", ACCEPTED_SOURCE)
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]
@@ -44,54 +57,13 @@ _cursor = RollupCursor.__table__  # type: ignore[attr-defined]
 _Key = tuple[datetime, str, str]  # hour, installation, metric
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Counts per part of a time, and in all, of one installation or of all together."""
-
-    starts: Sequence[datetime]
-    by_part: Sequence[Mapping[str, int]]
-    total: Mapping[str, int]
-
-    def series(self, metric: str) -> list[int]:
-        """One number per part."""
-        return [counts.get(metric, 0) for counts in self.by_part]
-
-    def latencies(self, share: float) -> list[int]:
-        """Per part the seconds within which that share was accepted; 0 without any."""
-        return [percentile(counts, share) or 0 for counts in self.by_part]
-
-    def latency(self, share: float) -> int | None:
-        """Seconds within which that share of accepted purchases was accepted; None without any."""
-        return percentile(self.total, share)
-
-
 def run_rollup_step(storage: Storage, lag: timedelta = LAG, attempt_lag: timedelta = ATTEMPT_LAG) -> int:
     """Count up to `STEP` new rows of each source. Returns how many were counted; 0: nothing was new."""
     now = storage.now()
     return sum(
-        _count(storage, source, now - (attempt_lag if source == "attempt" else lag), count)
+        _count(storage, source, now - (attempt_lag if source in _BY_ATTEMPT else lag), count)
         for source, count in _SOURCES.items()
     )
-
-
-def overview(
-    connection: Connection, since: datetime, until: datetime, installation_id: str = EVERYBODY, hours: int = 1
-) -> Overview:
-    """What was counted from the hour of `since` on, in parts of so many hours. Reads rollups only, and adds them up
-    in the database: a month has thousands of them."""
-    c, first, part = _rollup.c, _hour(since), _HOUR * hours
-    number = _part_number(connection, first, part)
-    # By bytes: PostgreSQL sorts thousands of words by a language's rules several times as long.
-    metric: ColumnElement[str] = c.metric if connection.dialect.name == "sqlite" else c.metric.collate("C")
-    statement = (
-        select(number, metric, func.sum(c["count"]))
-        .where(c.installation_id == installation_id, c.hour >= first, c.hour < until)
-        .group_by(number, metric)
-    )
-    parts = [Counter[str]() for _ in range(-(-(until - first) // part))]
-    for at, name, count in connection.execute(statement):
-        parts[(at - first) // part if isinstance(at, datetime) else int(at)][name] += int(count)
-    return Overview([first + part * number for number in range(len(parts))], parts, _sum(parts))
 
 
 def totals(
@@ -101,41 +73,13 @@ def totals(
     c = _rollup.c
     statement = (
         select(c.installation_id, c.metric, func.sum(c["count"]))
-        .where(c.hour >= _hour(since), c.hour < until, c.metric.in_(metrics), c.installation_id != EVERYBODY)
+        .where(c.hour >= hour_of(since), c.hour < until, c.metric.in_(metrics), c.installation_id != EVERYBODY)
         .group_by(c.installation_id, c.metric)
     )
     found: dict[str, dict[str, int]] = {}
     for installation_id, metric, count in connection.execute(statement):
         found.setdefault(installation_id, {})[metric] = int(count)
     return found
-
-
-def percentile(counts: Mapping[str, int], share: float) -> int | None:
-    """The upper bound, in seconds, of the bucket where that share is reached."""
-    buckets = [counts.get(f"latency_{number}", 0) for number in range(len(LATENCY_BOUNDS) + 1)]
-    wanted, seen = sum(buckets) * share, 0
-    if not wanted:
-        return None
-    for number, count in enumerate(buckets):
-        seen += count
-        if seen >= wanted:
-            return LATENCY_BOUNDS[min(number, len(LATENCY_BOUNDS) - 1)]
-    return LATENCY_BOUNDS[-1]
-
-
-def _part_number(connection: Connection, first: datetime, part: timedelta) -> ColumnElement[Any]:
-    hour = _rollup.c.hour
-    if connection.dialect.name == "sqlite":  # times are whole microseconds there
-        return (type_coerce(hour, BigInteger) - type_coerce(first, hour.type)) // (part // _MICROSECOND)
-    # Its beginning instead of its number: taking seconds from a thousand times costs more than all the rest.
-    return func.date_bin(literal(part, Interval), hour, literal(first, hour.type))
-
-
-def _sum(counters: Iterable[Counter[str]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for one in counters:
-        total.update(one)
-    return total
 
 
 def _count(
@@ -182,18 +126,15 @@ def _with_everybody(counts: Counter[_Key]) -> Counter[_Key]:
     """The sums over all installations are kept too: a dashboard must not cost more with every store."""
     found = Counter(counts)
     for (hour, _, metric), count in counts.items():
-        found[hour, EVERYBODY, metric] += count
+        if not metric.startswith(ACCEPTED):
+            found[hour, EVERYBODY, metric] += count
     return found
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _webhooks(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
     c = _webhook.c
     rows = connection.execute(_newer(select(c.id, c.installation_id, c.received_at), c.id, after, top)).all()
-    counts = Counter((_hour(row.received_at), row.installation_id, "arrived") for row in rows)
+    counts = Counter((hour_of(row.received_at), row.installation_id, "arrived") for row in rows)
     return len(rows), rows[-1].id if rows else after, counts
 
 
@@ -203,7 +144,7 @@ def _events(connection: Connection, after: int, top: int) -> tuple[int, int, Cou
     rows = connection.execute(_newer(select(*columns), c.id, after, top)).all()
     counts: Counter[_Key] = Counter()
     for row in rows:
-        place = (_hour(row.created_at), row.installation_id)
+        place = (hour_of(row.created_at), row.installation_id)
         counts[(*place, "made")] += 1
         if word := _final_from_the_start(row):
             counts[(*place, word)] += 1
@@ -225,7 +166,7 @@ def _attempts(connection: Connection, after: int, top: int) -> tuple[int, int, C
     rows = connection.execute(_newer(select(*columns), c.id, after, top).limit(STEP // 10)).all()
     counts: Counter[_Key] = Counter()
     for row in rows:
-        place = (_hour(row.started_at), row.installation_id)
+        place = (hour_of(row.started_at), row.installation_id)
         counts[(*place, "attempts")] += 1
         if row.result == "accepted":
             counts[(*place, "accepted")] += row.event_count
@@ -247,7 +188,7 @@ def _count_old_pixels(connection: Connection, calls: Mapping[int, Row[Any]], cou
     )
     for attempt_id, count in connection.execute(statement) if calls else ():
         call = calls[attempt_id]
-        counts[_hour(call.started_at), call.installation_id, "rejected"] += count
+        counts[hour_of(call.started_at), call.installation_id, "rejected"] += count
 
 
 def _count_latency(connection: Connection, accepted: Sequence[int], counts: Counter[_Key]) -> None:
@@ -256,11 +197,20 @@ def _count_latency(connection: Connection, accepted: Sequence[int], counts: Coun
     statement = (
         select(e.installation_id, e.event_time, e.delivered_at)
         .join(_attempt_event, a.event_row_id == e.id)
-        .where(a.attempt_id.in_(accepted), e.name.in_(_PURCHASES), e.delivered_at.is_not(None))
+        .where(a.attempt_id.in_(accepted), e.name.in_(PURCHASES), e.delivered_at.is_not(None))
     )
     for row in connection.execute(statement):
         bucket = bisect_left(LATENCY_BOUNDS, (row.delivered_at - row.event_time).total_seconds())
-        counts[_hour(row.delivered_at), row.installation_id, f"latency_{bucket}"] += 1
+        counts[hour_of(row.delivered_at), row.installation_id, f"latency_{bucket}"] += 1
+
+
+def _accepted(connection: Connection, after: int, top: int) -> tuple[int, int, Counter[_Key]]:
+    """For the owners' pages. A source of its own, so that what was sent before it existed is counted too."""
+    c = _attempt.c
+    columns = (c.id, c.installation_id, c.started_at, c.result)
+    rows = connection.execute(_newer(select(*columns), c.id, after, top).limit(STEP // 10)).all()
+    counts = count_accepted(connection, [row for row in rows if row.result == "accepted"])
+    return len(rows), rows[-1].id if rows else after, counts
 
 
 def _newer(statement: Any, key: Any, after: int, top: int) -> Any:
@@ -271,4 +221,5 @@ _SOURCES: Mapping[str, Callable[[Connection, int, int], tuple[int, int, Counter[
     "webhook": _webhooks,
     "event": _events,
     "attempt": _attempts,
+    ACCEPTED_SOURCE: _accepted,
 }

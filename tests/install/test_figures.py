@@ -2,16 +2,26 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from connector.core.row_ids import id_at
 from connector.install.owner.figures import figures
 from connector.install.services import Services, TikTokApp, calls_at_once
 from connector.install.uninstalling import erase_history
+from connector.operations.rollups import run_rollup_step
 from connector.storage.opening import Storage
-from connector.storage.tables import AttemptEvent, Event, OrderLedger, SearchTerm, Webhook, WebhookKey
+from connector.storage.tables import (
+    AttemptEvent,
+    DeliveryAttempt,
+    Event,
+    OrderLedger,
+    SearchTerm,
+    Webhook,
+    WebhookKey,
+)
 from tests.install.conftest import Clock
 
 MINE, OTHERS = "installation-1", "installation-2"
@@ -40,7 +50,14 @@ class History:
         }
         with self.storage.database.write() as connection:
             connection.execute(insert(Event), row)
+            if state == "delivered":
+                self._attempt(connection, row)
         return int(row["id"])  # type: ignore[call-overload]
+
+    def _attempt(self, connection: Connection, row: dict[str, Any]) -> None:
+        values = {"id": row["id"], "installation_id": row["installation_id"], "started_at": row["event_time"]}
+        connection.execute(insert(DeliveryAttempt), {**values, "result": "accepted", "event_count": 1})
+        connection.execute(insert(AttemptEvent), {"event_row_id": row["id"], "attempt_id": row["id"]})
 
     def webhook(self, digest: bytes, installation_id: str = MINE) -> int:
         row_id, now = self.storage.new_id(), self.clock()
@@ -52,9 +69,21 @@ class History:
         return row_id
 
 
+@pytest.fixture(params=["from their rows", "from hourly counts", "from both"])
+def counting(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def history(storage: Storage, clock: Clock) -> History:
     return History(storage, clock)
+
+
+def count(storage: Storage, counting: str, now: datetime) -> None:
+    """What the periodic task has counted by now: nothing, everything, or all but today's."""
+    lags = {"from hourly counts": timedelta(days=-1), "from both": timedelta(hours=now.hour + 2)}
+    while counting in lags and run_rollup_step(storage, lags[counting], lags[counting]):
+        pass
 
 
 def found(storage: Storage, now: datetime, days: int = 7):  # type: ignore[no-untyped-def]
@@ -62,7 +91,9 @@ def found(storage: Storage, now: datetime, days: int = 7):  # type: ignore[no-un
         return figures(connection, MINE, now, days)
 
 
-def test_accepted_events_are_counted_on_their_days(storage: Storage, clock: Clock, history: History) -> None:
+def test_accepted_events_are_counted_on_their_days(
+    storage: Storage, clock: Clock, history: History, counting: str
+) -> None:
     history.event(0, "ViewContent")
     history.event(2, "ViewContent")
     history.event(2, "ViewContent")
@@ -71,6 +102,7 @@ def test_accepted_events_are_counted_on_their_days(storage: Storage, clock: Cloc
     history.event(2, "ViewContent", installation_id=OTHERS)
     history.event(30, "ViewContent")
 
+    count(storage, counting, clock())
     numbers = found(storage, clock())
 
     assert len(numbers.days) == 7
@@ -81,7 +113,7 @@ def test_accepted_events_are_counted_on_their_days(storage: Storage, clock: Cloc
 
 
 def test_values_are_summed_per_currency_and_of_purchases_only(
-    storage: Storage, clock: Clock, history: History
+    storage: Storage, clock: Clock, history: History, counting: str
 ) -> None:
     for name, value, currency in (
         ("CompletePayment", "90.40", "EUR"),
@@ -92,6 +124,7 @@ def test_values_are_summed_per_currency_and_of_purchases_only(
     ):
         history.event(1, name, value=None if value is None else Decimal(value), currency=currency)
 
+    count(storage, counting, clock())
     numbers = found(storage, clock())
 
     assert numbers.purchases == 4
@@ -99,11 +132,14 @@ def test_values_are_summed_per_currency_and_of_purchases_only(
     assert (numbers.total("EUR"), numbers.total("JPY")) == (pytest.approx(100.0), 1500.0)
 
 
-def test_match_keys_are_shares_of_the_accepted(storage: Storage, clock: Clock, history: History) -> None:
+def test_match_keys_are_shares_of_the_accepted(
+    storage: Storage, clock: Clock, history: History, counting: str
+) -> None:
     history.event(0, "ViewContent", match_keys="ip,user_agent")
     history.event(0, "ViewContent", match_keys="email,ip,user_agent,ttp")
     history.event(0, "ViewContent", "withheld", match_keys="")
 
+    count(storage, counting, clock())
     shares = {one.key: one.percent for one in found(storage, clock()).match}
 
     assert shares == {"email": 50, "phone": 0, "external_id": 0, "ttclid": 0, "ttp": 50, "ip": 100, "user_agent": 100}
@@ -132,11 +168,10 @@ def test_a_store_without_any_event_has_numbers_too(storage: Storage, clock: Cloc
 def test_erasing_takes_this_stores_history_and_leaves_the_ledger(
     storage: Storage, clock: Clock, history: History
 ) -> None:
-    event = history.event(0, "CompletePayment")
+    history.event(0, "CompletePayment")
     history.webhook(b"mine")
     kept = history.webhook(b"theirs", OTHERS)
     with storage.database.write() as connection:
-        connection.execute(insert(AttemptEvent), {"event_row_id": event, "attempt_id": 1})
         ledger = {"digest": b"d", "installation_id": MINE, "order_id": "1", "status": "completed"}
         connection.execute(insert(OrderLedger), ledger)
     services = Services(storage, calls_at_once(), "https://c.example", TikTokApp("", ""))

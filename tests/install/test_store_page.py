@@ -70,3 +70,19 @@ def test_a_competing_plugin_is_named_where_ours_is_not_there(connector: Running,
         page = browser.get(path).text
         assert "TikTok. Two that fire the same pixel" in page
         assert "Akismet" not in page
+
+
+def test_a_check_that_the_store_refused_is_not_called_done(store: StandInStore, browser: httpx.Client) -> None:
+    store.keys.clear()
+
+    done = post(browser, "/owner/store", "/owner/store/check").headers["location"]
+
+    assert "Your store refused our key" in browser.get(done).text
+
+
+def test_a_check_of_a_store_that_is_away_is_not_called_done(store: StandInStore, browser: httpx.Client) -> None:
+    store.stop()
+
+    done = post(browser, "/owner/store", "/owner/store/check").headers["location"]
+
+    assert "nothing could be checked" in browser.get(done).text

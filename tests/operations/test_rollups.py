@@ -48,7 +48,7 @@ def test_everything_is_counted_once(world: World) -> None:
     _, refused = world.add_order("3", state="rejected", delivered_at=None, match_keys="email")
     world.add_attempt([first])
     world.add_attempt([refused], result="rejected")
-    assert count_all(world) == 3 + 3 + 2
+    assert count_all(world) == 3 + 3 + 2 + 2
     assert run_rollup_step(world.storage, NONE, NONE) == 0
     counted = counted_of(world)
     assert counted == counted_of(world, "inst1")

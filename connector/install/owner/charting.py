@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from babel.dates import format_skeleton
-from babel.numbers import format_decimal, get_currency_precision
+from babel.numbers import format_compact_decimal, format_decimal, get_currency_precision
 from markupsafe import Markup
 
 from connector.install.owner.figures import PURCHASES, Figures
 from connector.pages.charts import NARROW, WIDE, Series, bar_chart, line_chart, on_desk_and_phone
 from connector.pages.translating import Translator
 
-__all__ = ["Charts", "amounts", "charts", "day_names", "whole_numbers"]
+__all__ = ["Charts", "amounts", "charts", "day_names", "short_amounts", "whole_numbers"]
 
 _TONES = ("tone-a", "tone-b", "tone-c", "tone-d")
+_WITHOUT_DIGITS, _SHORTENED = 1e6, 1e8
 _SHOWN_NAMES = 3  # the rest is one series of its own
 
 
@@ -64,6 +65,20 @@ def amounts(translate: Translator) -> Callable[[float, str], str]:
     def shown(value: float, currency: str) -> str:
         digits = "0" * get_currency_precision(currency)
         return format_decimal(value, f"#,##0.{digits}".rstrip("."), locale=translate.language)
+
+    return shown
+
+
+def short_amounts(translate: Translator) -> Callable[[float, str], str]:
+    """As `amounts`, but what is too long for its place is shortened: 2.96B, 2,96 Mrd."""
+    exactly, whole = amounts(translate), whole_numbers(translate)
+
+    def shown(value: float, currency: str) -> str:
+        if value < _WITHOUT_DIGITS:
+            return exactly(value, currency)
+        if value < _SHORTENED:
+            return whole(value)
+        return format_compact_decimal(value, locale=translate.language, fraction_digits=2)
 
     return shown
 

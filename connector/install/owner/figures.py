@@ -1,24 +1,25 @@
 """Numbers of the overview, each asked by ranges of ids, which sort by time, so that old history costs nothing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Float, case, cast, func, literal, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector.core.row_ids import id_at, time_of
 from connector.core.states import EventState
+from connector.storage.rollups import ACCEPTED, MATCH_KEYS, PURCHASES, VALUE_UNIT, not_counted_yet, overview
 from connector.storage.tables import DeliveryAttempt, Event, RefusalCount, Webhook
 
 __all__ = ["MATCH_KEYS", "PURCHASES", "Day", "Figures", "MatchShare", "Problem", "figures"]
 
-MATCH_KEYS = ("email", "phone", "external_id", "ttclid", "ttp", "ip", "user_agent")
-PURCHASES = ("CompletePayment", "Purchase")
 _TROUBLE = (EventState.REJECTED, EventState.DEAD, EventState.HELD)
-_DAY_MS = 86_400_000
+_TOLD = (EventState.PENDING, EventState.HELD, EventState.WITHHELD)
 _MOST_PROBLEMS = 8
+_NEWEST = 5000  # events that are read through for their warnings
 _event = Event.__table__  # type: ignore[attr-defined]
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _refusals = RefusalCount.__table__  # type: ignore[attr-defined]
@@ -81,18 +82,19 @@ class Figures:
 
 
 def figures(connection: Connection, installation_id: str, now: datetime, days: int) -> Figures:
-    """The last `days` days, today included."""
+    """The last `days` days, today included. Accepted events come from hourly counts, the newest from their rows."""
     today = now.astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
+    counted = _counted(connection, installation_id, first, days)
+    spread = tuple(_day(first + timedelta(days=at), one) for at, one in enumerate(counted))
+    total = sum(counted, Counter[str]())
     mine = (_event.c.installation_id == installation_id, _event.c.id >= _first_id(first))
-    by_day = _by_day(connection, mine)
-    spread = tuple(_day(first + timedelta(days=at), by_day) for at in range(days))
     return Figures(
         days=spread,
-        names=_by_weight({name: 0 for _, name, *_ in by_day}, spread),
-        currencies=_currencies(by_day),
-        states=_states(connection, mine),
-        match=_match(connection, mine),
+        names=_by_weight(total),
+        currencies=tuple(sorted(_named(total, "sold"), key=lambda one: (-total[f"~sold_{one}"], one))),
+        states=_states(connection, mine) | {EventState.DELIVERED: sum(_named(total, "name").values())},
+        match=_match(total),
         problems=(
             *_problems(connection, mine),
             *_warned(connection, mine),
@@ -103,65 +105,49 @@ def figures(connection: Connection, installation_id: str, now: datetime, days: i
     )
 
 
+def _counted(connection: Connection, installation_id: str, first: date, days: int) -> list[Counter[str]]:
+    """Per day the metrics of accepted events."""
+    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    kept = overview(connection, since, since + timedelta(days=days), installation_id, hours=24, accepted=True)
+    found = [Counter(one) for one in kept.by_part]
+    for (hour, _, metric), count in not_counted_yet(connection, installation_id).items():
+        if 0 <= (at := (hour.date() - first).days) < days:
+            found[at][metric] += count
+    return found
+
+
+def _named(counts: Mapping[str, int], kind: str) -> dict[str, int]:
+    """What follows a kind of metric in its name, with its count."""
+    start = f"{ACCEPTED}{kind}_"
+    return {metric.removeprefix(start): count for metric, count in counts.items() if metric.startswith(start)}
+
+
 def _first_id(day: date) -> int:
     return id_at(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000))
 
 
-def _by_day(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> list[tuple[int, str, str, int, float]]:
-    """Days since 1970, name, currency, count and value of what was accepted."""
-    shifted = _event.c.id.op(">>", return_type=BigInteger())(22)
-    day = ((shifted + literal(time_of(0), BigInteger())) // literal(_DAY_MS, BigInteger())).label("day")
-    value = func.coalesce(func.sum(cast(_event.c.value, Float)), 0.0)
-    statement = (
-        select(day, _event.c.name, func.coalesce(_event.c.currency, ""), func.count(), value)
-        .where(*mine, _event.c.state == EventState.DELIVERED)
-        .group_by(day, _event.c.name, _event.c.currency)
-    )
-    return [(int(row[0]), row[1], row[2], int(row[3]), float(row[4])) for row in connection.execute(statement)]
+def _day(day: date, counts: Mapping[str, int]) -> Day:
+    values = {currency: sum_ / VALUE_UNIT for currency, sum_ in _named(counts, "value").items()}
+    return Day(day, _named(counts, "name"), values)
 
 
-def _day(day: date, rows: Sequence[tuple[int, str, str, int, float]]) -> Day:
-    number = (day - date(1970, 1, 1)).days
-    counts: dict[str, int] = {}
-    values: dict[str, float] = {}
-    for at, name, currency, count, value in rows:
-        if at != number:
-            continue
-        counts[name] = counts.get(name, 0) + count
-        if name in PURCHASES and currency:
-            values[currency] = values.get(currency, 0.0) + value
-    return Day(day, counts, values)
-
-
-def _by_weight(names: Mapping[str, int], days: Sequence[Day]) -> tuple[str, ...]:
+def _by_weight(total: Mapping[str, int]) -> tuple[str, ...]:
     """Purchases first, then the most frequent."""
-    totals = {name: sum(day.counts.get(name, 0) for day in days) for name in names}
-    return tuple(sorted(totals, key=lambda name: (name not in PURCHASES, -totals[name], name)))
+    names = _named(total, "name")
+    return tuple(sorted(names, key=lambda name: (name not in PURCHASES, -names[name], name)))
 
 
-def _currencies(rows: Sequence[tuple[int, str, str, int, float]]) -> tuple[str, ...]:
-    """Those of purchases, the most frequent first."""
-    counts: dict[str, int] = {}
-    for _, name, currency, count, _ in rows:
-        if name in PURCHASES and currency:
-            counts[currency] = counts.get(currency, 0) + count
-    return tuple(sorted(counts, key=lambda currency: (-counts[currency], currency)))
+def _match(total: Mapping[str, int]) -> tuple[MatchShare, ...]:
+    accepted, keys = sum(_named(total, "name").values()), _named(total, "key")
+    if not accepted:
+        return ()
+    return tuple(MatchShare(key, round(100 * keys.get(key, 0) / accepted)) for key in MATCH_KEYS)
 
 
 def _states(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> dict[str, int]:
-    statement = select(_event.c.state, func.count()).where(*mine).group_by(_event.c.state)
+    """Of the states that the page tells; each is a range of an index."""
+    statement = select(_event.c.state, func.count()).where(*mine, _event.c.state.in_(_TOLD)).group_by(_event.c.state)
     return {row[0]: int(row[1]) for row in connection.execute(statement)}
-
-
-def _match(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> tuple[MatchShare, ...]:
-    padded = "," + _event.c.match_keys + ","
-    sums: list[Any] = [func.sum(case((padded.like(f"%,{key},%"), 1), else_=0)) for key in MATCH_KEYS]
-    row = connection.execute(select(func.count(), *sums).where(*mine, _event.c.state == EventState.DELIVERED)).one()
-    if not row[0]:
-        return ()
-    return tuple(
-        MatchShare(key, round(100 * int(found) / int(row[0]))) for key, found in zip(MATCH_KEYS, row[1:], strict=True)
-    )
 
 
 def _problems(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> tuple[Problem, ...]:
@@ -176,10 +162,13 @@ def _problems(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> tu
 
 
 def _warned(connection: Connection, mine: Sequence[ColumnElement[bool]]) -> tuple[Problem, ...]:
-    """Events that went without something, such as a value in a currency that TikTok does not list."""
+    """Of the newest events those that went without something, such as a value in a currency that TikTok does not
+    list."""
+    newest = select(_event.c.id).where(*mine).order_by(_event.c.id.desc()).limit(_NEWEST).subquery()
     statement = (
         select(_event.c.warnings, func.count(), func.max(_event.c.updated_at))
-        .where(*mine, _event.c.warnings != "")
+        .join(newest, newest.c.id == _event.c.id)
+        .where(_event.c.warnings != "")
         .group_by(_event.c.warnings)
         .limit(_MOST_PROBLEMS)
     )

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.install.explaining import told_missing, told_reason, told_state
-from connector.install.owner.charting import amounts, charts, day_names, whole_numbers
+from connector.install.owner.charting import amounts, charts, day_names, short_amounts, whole_numbers
 from connector.install.owner.checklist import Known, ScriptSeen, checklist
 from connector.install.owner.comparing import compared
 from connector.install.owner.figures import figures
@@ -63,6 +63,7 @@ def overview(site: Site, request: Request, form: Form, session: Session) -> Resp
         charts=charts(translate, found),
         whole=whole_numbers(translate),
         amount=amounts(translate),
+        short_amount=short_amounts(translate),
         day_name=day_names(translate),
         notices=shown_notices(translate, notices, installation.pixel_code),
         compared=orders,

@@ -26,6 +26,8 @@ _DONE = {
     "paused": "ok",
     "resumed": "ok",
     "checked": "ok",
+    "refused": "fail",
+    "unchecked": "fail",
     "rotated": "ok",
     "rotated_in_part": "warn",
     "test_on": "ok",

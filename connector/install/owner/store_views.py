@@ -30,6 +30,7 @@ __all__ = ["ask_uninstall", "check", "pause", "plugin", "rotate", "store", "take
 
 _LOOKS_PER_MINUTE = 30
 _LOOK_AGAIN = 6
+_REFUSALS = ("unauthorised", "forbidden", "no_keys")
 _script = ScriptTag.__table__  # type: ignore[attr-defined]
 
 
@@ -79,10 +80,12 @@ def check(site: Site, request: Request, form: Form, session: Session) -> Respons
     """Look at webhooks, plugin and script now."""
     if not site.allows("check", session.installation.id, _LOOKS_PER_MINUTE):
         return too_often(site, request)
-    check_subscriptions(site.services, session.installation)
-    set_up_store(site.services, session.installation)
+    looked = check_subscriptions(site.services, session.installation)
+    set_up = set_up_store(site.services, session.installation)
     find_script(site.services, session.installation)
-    return see_other("/owner/store?done=checked")
+    fault = looked.fault or set_up.fault
+    outcome = "checked" if not fault else "refused" if fault in _REFUSALS else "unchecked"
+    return see_other("/owner/store?done=" + outcome)
 
 
 def rotate(site: Site, request: Request, form: Form, session: Session) -> Response:
