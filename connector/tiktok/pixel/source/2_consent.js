@@ -34,7 +34,7 @@ const choose = () => {
 };
 
 /** Whether data may be used and stored. A place that is not known counts as one where consent is required. */
-const permits = ({ status }) => status != 'denied' && (required === false || (status == 'granted' && !gpc));
+const permits = ({ status }) => status != 'denied' && (required == false || (status == 'granted' && !gpc));
 
 /** Google Consent Mode. Only an update is a visitor's choice; a default is the shop's. */
 const readGoogle = (entry) => {
@@ -61,7 +61,7 @@ const askStore = async () => {
   if (api.api && (isOpen || doc.body.classList.contains('logged-in'))) {
     asked = asked || fetch(api.api + '/context').then((answer) => answer.json());
     context = await asked.catch(() => context);
-    if (isOpen && context.consent_required === false) {
+    if (isOpen && context.consent_required == false) {
       required = false;
       session.region = context.country || '-';
     }

@@ -30,7 +30,7 @@ const traits = () => ({
 const saveCookie = () => {
   const { status, at, source } = current;
   const isAllowed = permits(current);
-  if (isAllowed || required === false) {
+  if (isAllowed || required == false) {
     stored = assign({ v: 1, consent: status, at, source, gpc }, isAllowed && traits());
     writeJson(NAME, stored);
     keepSession();

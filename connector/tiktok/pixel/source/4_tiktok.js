@@ -34,7 +34,7 @@ const loadLibrary = () =>
     const script = doc.createElement('script');
     root.TiktokAnalyticsObject = 'ttq';
     set('_i', [])._u = library;
-    set('_t', Date.now());
+    set('_t', +new Date());
     set('_o', { limited_data_use: gpc });
     script.src = `${library}?sdkid=${pixelCode}&lib=ttq`;
     script.onload = resolve;

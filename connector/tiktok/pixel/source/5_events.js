@@ -16,9 +16,9 @@ const beacon = (name, extra) => {
   if (api.api) {
     // As text: a preflight would cost a second request. `fetch` names the origin whatever the referrer policy.
     safely(fetch)(isDirect ? api.collect : api.api + '/beacon', {
+      body: JSON.stringify(body),
       method: 'POST',
       keepalive: true,
-      body: JSON.stringify(body),
     });
   }
 };
@@ -97,9 +97,12 @@ const watchPayment = (parameters) => {
   });
 };
 
-/** Events whose ids the store has minted: each once, then the cookie goes. */
+/**
+ * Events whose ids the store has minted: each once, then the cookie goes. A page that is being left sees the next page's
+ * cookie already, and what it would fire could be lost with it.
+ */
 const readHandover = safely(() => {
-  if (isOn) {
+  if (isOn && !doc.hidden) {
     const added = readJson(NAME + '_cart');
     const registration = readJson(NAME + '_registration');
     if (added.length) {
