@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import Any
 
 from connector.errors import ConfigurationError
 
@@ -32,7 +33,7 @@ def own_port(opened: list[socket.socket]) -> int:
     return port
 
 
-def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
@@ -41,7 +42,7 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[s
     return list(dict.fromkeys((socket.AddressFamily(family), address) for family, _, _, _, address in found))
 
 
-def _bound(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket:
+def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError
 
@@ -48,13 +49,21 @@ def wrong_settings_named(settings: Settings) -> Iterator[None]:
     except (ArgumentError, ValueError):
         raise ConfigurationError("CONNECTOR_DATABASE_URL: is not a database address") from None
     except OSError as error:
-        raise ConfigurationError(
-            f"CONNECTOR_DATA_DIR: {settings.data_dir}: {os.strerror(error.errno or 0)}"
-        ) from None
+        raise ConfigurationError(_unusable_place(settings, error)) from None
+
+
+def _unusable_place(settings: Settings, error: OSError) -> str:
+    words = os.strerror(error.errno or 0)
+    place = Path(error.filename or settings.data_dir)
+    if settings.database_url and settings.uses_sqlite and settings.data_dir not in (place, *place.parents):
+        return f"CONNECTOR_DATABASE_URL: {place}: {words}"
+    return f"CONNECTOR_DATA_DIR: {settings.data_dir}: {words}"
 
 
 def read_lines(*names: str) -> list[str]:
     """That many lines of standard input, each without its line end only. Raises UsageError, naming the missing."""
+    if sys.stdin is None:
+        raise UsageError(f"standard input is closed: the {names[0]} comes on it")
     lines: list[str] = []
     for name in names:
         if sys.stdin.isatty():

@@ -5,12 +5,13 @@ import typer
 from connector.cli.environment import command_settings, opened, wrong_settings_named
 from connector.cli.options import AsJson, OptionalInstallation
 from connector.cli.output import note, progress, say, write_json
+from connector.errors import ConfigurationError
 from connector.operations.key_rotation import rotate_keys as rotate_all
 from connector.storage import tables_console as _tables_console  # noqa: F401 - fills the metadata
 from connector.storage import tables_install as _tables_install  # noqa: F401 - fills the metadata
 from connector.storage.engine import open_database
+from connector.storage.migrating import known_revision, pending_revision, version_fault
 from connector.storage.migrating import migrate as migrate_database
-from connector.storage.migrating import pending_revision
 from connector.storage.opening import utc_now
 from connector.storage.partitions import make_partitions
 
@@ -30,6 +31,8 @@ def migrate(as_json: AsJson = False) -> None:
     try:
         wanted = pending_revision(database)
         if wanted is not None:
+            if not known_revision(database):
+                raise ConfigurationError(": ".join(version_fault(database) or ()))
             migrate_database(database)
         made = make_partitions(database, utc_now())
     finally:

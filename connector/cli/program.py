@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -84,6 +85,8 @@ def _program(context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point: run the command of the process' arguments and exit with its code."""
+    if sys.stdout is None:  # started with it closed
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

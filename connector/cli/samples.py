@@ -16,6 +16,7 @@ from connector.outbound import send_now
 from connector.storage.installations import InstallationRecord, open_credentials
 
 _ANSWER_LIMIT = 200
+_SOURCE = "x-wc-webhook-source"
 
 
 def send_sample(
@@ -52,7 +53,7 @@ def send_sample(
         with progress("Sending", len(samples)) as bar:
             answers = []
             for sample in samples:
-                answers.append(_post(moved_to(sample, storage.now()), target, secrets[0]))
+                answers.append(_post(moved_to(sample, storage.now()), target, secrets[0], record.store_url))
                 bar.advance()
     _show(answers, as_json)
     if any(not answer["accepted"] for answer in answers):
@@ -67,8 +68,10 @@ def _target(url: str, record: InstallationRecord) -> str:
     return f"{url.rstrip('/')}/webhooks/{record.platform}/{record.id}"
 
 
-def _post(sample: Sample, target: str, secret: str) -> dict[str, Any]:
+def _post(sample: Sample, target: str, secret: str, store_url: str) -> dict[str, Any]:
     headers, body = signed(sample, secret)
+    # From this store, not from the one that was recorded: events of another address may be left out.
+    headers |= {name: f"{store_url}/" for name in headers if name.lower() == _SOURCE}
     about = {"sample": sample.name, "topic": sample.topic or "ping"}
     try:
         reply = send_now(OutgoingRequest("POST", target, headers, body), guarded=False)

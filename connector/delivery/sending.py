@@ -132,7 +132,7 @@ class Sending:
         started_at, began = self._storage.now(), time.perf_counter()
         self._pacing.began(started_at)
         failpoints.reach("before_send")
-        status, reply = await self._answer(request)
+        status, reply = await self._answer(request, claim.access_token)
         failpoints.reach("after_answer")
         duration_ms = int((time.perf_counter() - began) * 1000)
         self._note(status, reply)
@@ -152,7 +152,7 @@ class Sending:
                 )
             )  # fmt: skip
 
-    async def _answer(self, request: OutgoingRequest) -> tuple[int | None, ReadReply]:
+    async def _answer(self, request: OutgoingRequest, token: str) -> tuple[int | None, ReadReply]:
         """The HTTP status and what the answer means; None and "retry" when nothing came back."""
         try:
             answer = await self._outbound.send(request, timeout_seconds=self._timeout, guarded=False)
@@ -160,7 +160,8 @@ class Sending:
             return None, ReadReply(RetryLater(error.reason), None, "", None)
         except AddressRefused:
             return None, ReadReply(RetryLater("address_refused"), None, "", None)
-        return answer.status, read_reply(answer.status, answer.headers, answer.body, self._storage.now())
+        now = self._storage.now()
+        return answer.status, read_reply(answer.status, answer.headers, answer.body, now, token=token)
 
     def _record(
         self, batch: EventBatch, status: int | None, reply: ReadReply, started_at: datetime, duration_ms: int

@@ -117,7 +117,7 @@ def send_test_event(
     reply = _send(services, request)
     if reply is None:
         return TestAnswer(False, "no_answer")
-    read = read_reply(reply.status, reply.headers, reply.body)
+    read = read_reply(reply.status, reply.headers, reply.body, token=access_token)
     if isinstance(read.result, Accepted):
         return TestAnswer(True, code=read.code)
     reason = read.result.reason if isinstance(read.result, AccessLost | Rejected) else "busy"

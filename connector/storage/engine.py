@@ -1,5 +1,6 @@
 """The database as two kinds of transaction: many may read, one writes. Same words for both databases."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -107,9 +108,15 @@ def open_database(url: str, *, pool_size: int = 12) -> Database:
 
 def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "do_connect")
+    def _private(*_call: Any) -> None:
+        if file is not None:
+            _make_private_file(file)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -123,6 +130,14 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _make_private_file(path: Path) -> None:
+    """An empty file, if there is none, that only the service's user may read: people's orders come into it and into
+    its log, which SQLite makes with the same modes. What cannot be made is for SQLite to say.
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _refuse_read_only(connection: Any, path: str | None) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from connector.storage.engine import Database
 
-__all__ = ["alembic_config", "is_empty", "known_revision", "migrate", "pending_revision"]
+__all__ = ["alembic_config", "is_empty", "known_revision", "migrate", "pending_revision", "version_fault"]
 
 
 def migrations_folder() -> Path:
@@ -39,6 +39,16 @@ def pending_revision(database: Database) -> str | None:
     with database.engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
     return None if present == newest else newest
+
+
+def version_fault(database: Database) -> tuple[str, str] | None:
+    """What is wrong with the version of the tables, and what mends it; None when they are this version's."""
+    wanted = pending_revision(database)
+    if wanted is None:
+        return None
+    if not known_revision(database):
+        return "the database is of a newer version of this program", "install that version"
+    return f"the database lacks migration {wanted}", "run `connector migrate` first"
 
 
 def migrate(database: Database, revision: str = "head") -> None:

@@ -19,7 +19,7 @@ from connector.storage import tables_reconcile as _tables_reconcile  # noqa: F40
 from connector.storage.clock import DatabaseClock
 from connector.storage.encryption import KeyRing
 from connector.storage.engine import Database, open_database
-from connector.storage.migrating import is_empty, migrate, pending_revision
+from connector.storage.migrating import is_empty, migrate, version_fault
 from connector.storage.tables import Credential
 
 __all__ = ["Storage", "open_storage", "secret_keys"]
@@ -80,8 +80,8 @@ def open_storage(
     database = open_database(settings.resolved_database_url)
     if database.is_sqlite and is_empty(database):
         migrate(database)
-    elif check_schema and (wanted := pending_revision(database)):
-        raise ConfigurationError(f"the database lacks migration {wanted}: run `connector migrate` first")
+    elif check_schema and (fault := version_fault(database)):
+        raise ConfigurationError(": ".join(fault))
     clock, ids = _clock(database, now)
     return Storage(database, keys, _hash_key(database, keys, clock()), clock, ids)
 
@@ -99,7 +99,7 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
 
 
 def _keys_in(path: Path) -> tuple[str, ...]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -49,18 +49,21 @@ class _Answer:
 _Rule = Callable[[_Answer], DeliveryResult]
 
 
-def read_reply(status: int, headers: Mapping[str, str], body: bytes, now: datetime | None = None) -> ReadReply:
+def read_reply(
+    status: int, headers: Mapping[str, str], body: bytes, now: datetime | None = None, *, token: str = ""
+) -> ReadReply:
     """Read one answer of the Events API. Never raises, whatever came.
 
+    `token` is the access token of the call: an answer that repeats it must not bring it into the history.
     `now` is needed only for a Retry-After that is a date. A `Rejected.index` counts from 0 as the path in
     the message did, and may lie outside the batch: the caller checks.
     """
     fields = _object(body)
     code = _code(fields.get("code"))
-    message = _clean(fields.get("message"))
+    message = _clean(fields.get("message"), token)
     answer = _Answer(message, retry_after_seconds(headers, now))
     rule = _by_status(status) if code is None else _by_code(code)
-    return ReadReply(rule(answer), code, message, _clean(fields.get("request_id"), 100) or None)
+    return ReadReply(rule(answer), code, message, _clean(fields.get("request_id"), token, 100) or None)
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -207,14 +210,18 @@ def _code(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-# A message may echo a token, a hash or an address. Long runs of token letters and e-mail addresses go;
-# dotted field paths stay.
-_SECRET = re.compile(r"[A-Za-z0-9_+/=-]{32,}|[^\s@\"'<>]+@[^\s@\"'<>]+")
+# A message may echo a token, a hash, an address or a phone number. Long runs of token letters, e-mail addresses and
+# international numbers go; dotted field paths stay.
+_SECRET = re.compile(r"[A-Za-z0-9_+/=-]{32,}|[^\s@\"'<>]+@[^\s@\"'<>]+|\+[0-9][0-9 ()/-]{5,}[0-9]")
+_REMOVED = "[removed]"
+_SHORTEST_TOKEN = 4  # shorter ones are no tokens of TikTok, and would take letters out of every word
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def _clean(value: object, limit: int = MESSAGE_LIMIT) -> str:
+def _clean(value: object, token: str, limit: int = MESSAGE_LIMIT) -> str:
     if not isinstance(value, str):
         return ""
+    if len(token) >= _SHORTEST_TOKEN:
+        value = value.replace(token, _REMOVED)
     printable = _CONTROL.sub(" ", value[: 4 * limit])
-    return (printable if limit < MESSAGE_LIMIT else _SECRET.sub("[removed]", printable))[:limit]
+    return (printable if limit < MESSAGE_LIMIT else _SECRET.sub(_REMOVED, printable))[:limit]

@@ -2,7 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from connector.operations.doctor.machine import sqlite_library
 from connector.storage.deliveries import lose_access
@@ -25,6 +25,35 @@ def test_migrate_makes_the_tables_and_says_so(cli: Commands) -> None:
     again = cli("migrate", "--json").document
     assert (again["migrated"], again["revision"]) == (False, None)
     assert cli("installations", "list", "--json").document == []
+
+
+def test_a_database_of_a_newer_version_is_told_from_an_older_one(both: Commands, opened: Opener) -> None:
+    both("migrate")
+    both.add()
+    with opened().database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for command in (["serve"], ["migrate"], ["installations", "list", "--json"]):
+        assert "of a newer version of this program" in both(*command).refused()
+    answer = both("doctor", "--json")
+    assert (answer.code, found_wrong(answer)) == (1, ["migrations"])
+
+
+def test_only_the_service_may_read_its_files(cli: Commands, tmp_path: Path) -> None:
+    cli.add()
+    made = tmp_path / "data"
+    assert made.stat().st_mode & 0o077 == 0
+    assert {file.name for file in made.iterdir()} >= {"connector.sqlite3"}
+    assert not [file for file in made.iterdir() if file.stat().st_mode & 0o077]
+
+
+def test_an_address_of_a_file_that_cannot_be_is_named(
+    cli: Commands, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    environment.setenv("CONNECTOR_DATABASE_URL", f"sqlite:///{tmp_path}/file/connector.sqlite3")
+    line = cli("installations", "list").refused()
+    assert line.startswith("error: CONNECTOR_DATABASE_URL: ")
+    assert str(tmp_path / "file") in line
 
 
 def test_rotate_keys_seals_every_credential_anew(

@@ -50,6 +50,24 @@ def test_bad_input_exits_2_with_one_line_and_no_traceback(tmp_path: Path) -> Non
     assert "nobody" in answer.stderr
 
 
+def test_a_closed_standard_input_or_output_is_no_riddle(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m connector installations"
+    add = "add --platform woocommerce --url https://shop.example --pixel-code C1 --access-token-stdin"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def shell(text: str) -> subprocess.CompletedProcess[str]:
+        arguments = ["sh", "-c", text]
+        return subprocess.run(
+            arguments, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, check=False
+        )
+
+    without_input = shell(f"{command} {add} <&-")
+    assert (without_input.returncode, without_input.stdout) == (2, "")
+    assert without_input.stderr == "error: standard input is closed: the access token comes on it\n"
+    without_output = shell(f"{command} list --json >&-")
+    assert (without_output.returncode, without_output.stderr) == (0, "")
+
+
 def test_a_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

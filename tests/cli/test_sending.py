@@ -79,6 +79,7 @@ def test_samples_are_sent_as_of_now_under_the_installations_secret(cli: Commands
     assert kinds == ["authentic", "authentic", "ping"]
     assert verify(receiver.got[0][1], ["another"], NOW).kind == "refused"
     assert receiver.got[0][1].body != load(file).body
+    assert receiver.got[0][1].headers["x-wc-webhook-source"] == "https://shop.example/"
     assert added["webhook_secret"] not in answer.out + answer.err
 
 

@@ -166,6 +166,17 @@ def test_a_message_is_short_and_holds_no_token_hash_or_address() -> None:
     assert len(message) <= 500
 
 
+def test_a_message_never_repeats_the_token_of_the_call_nor_a_phone_number() -> None:
+    answer = {
+        "code": 40105,
+        "message": "Token tok-123 of +49 171 2345678 is bad, data.3.user",
+        "request_id": "tok-123",
+    }
+    read = read_reply(200, {}, orjson.dumps(answer), token="tok-123")
+    assert read.message == "Token [removed] of [removed] is bad, data.3.user"
+    assert read.request_id == "[removed]"
+
+
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),

@@ -32,7 +32,7 @@ def examine(settings: Settings, installation_id: str | None = None) -> list[Chec
 
 
 def _of_database(settings: Settings, database: Database) -> Iterator[Check]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     yield disk_space(settings.data_dir)
     yield fsync_time(settings.data_dir)
     if database.is_sqlite:

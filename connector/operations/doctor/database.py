@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.operations.doctor.check import Check, fine, wrong
 from connector.storage.engine import Database
-from connector.storage.migrating import is_empty, pending_revision
+from connector.storage.migrating import is_empty, version_fault
 from connector.storage.opening import utc_now
 
 __all__ = ["clock", "migrations", "reachable"]
@@ -30,9 +30,9 @@ def migrations(database: Database) -> Check:
     """Whether the tables are those of this version."""
     if database.is_sqlite and is_empty(database):
         return fine("migrations", "no tables yet: the first command or `connector serve` makes them")
-    wanted = pending_revision(database)
-    if wanted is not None:
-        return wrong("migrations", f"the database is not at {wanted}", "run `connector migrate`")
+    fault = version_fault(database)
+    if fault is not None:
+        return wrong("migrations", *fault)
     return fine("migrations", "the database is at this version")
 
 
