@@ -1,5 +1,6 @@
 """What the story is played on: the real server in a process of its own, a stand-in TikTok, a throw-away database."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from connector.core.http_values import OutgoingRequest, Reply
 from connector.core.installation_settings import ConsentPolicy
 from connector.demo import samples
 from connector.demo.tiktok_stand_in import StandInTikTok
-from connector.errors import SendFailed
+from connector.errors import ConnectorError, SendFailed
 from connector.operations.history import EventLine, WebhookLine, list_events, list_webhooks
 from connector.operations.installations import NewInstallation, add_installation
 from connector.outbound import send_now
@@ -29,7 +30,8 @@ __all__ = ["PIXEL_CODE", "Stage", "free_port"]
 # The pixel that the stamped samples name.
 PIXEL_CODE = "C4SAMPLEPIXEL00000001"
 _TOKEN = "demo-access-token"  # noqa: S105 -- known to the stand-in only
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 60.0
+_LOG = "server.log"
 
 
 def free_port() -> int:
@@ -52,33 +54,40 @@ class Stage:
     """A context: everything is started on entering and gone after leaving."""
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="connector-demo-")
-        self.tiktok = StandInTikTok(tokens={_TOKEN: {PIXEL_CODE}})
-        self.tiktok.start()
-        self.settings = self._settings()
-        self.storage: Storage = open_storage(self.settings)
-        self.target = self._install()
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "connector", "serve"],
-            env=self._environment(),
-            stderr=(Path(self._folder.name) / "server.log").open("w"),
-        )
-        self.wait("the server to be ready", lambda: self._get("/readyz") == 200)
+        with contextlib.ExitStack() as stack:  # what has started ends too when the rest cannot
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-demo-")))
+            self.tiktok = stack.enter_context(StandInTikTok(tokens={_TOKEN: {PIXEL_CODE}}))
+            self.settings = self._settings()
+            self.storage: Storage = stack.enter_context(contextlib.closing(open_storage(self.settings)))
+            self.target = self._install()
+            self.answers: list[int] = []  # the HTTP statuses of all that was posted
+            self._server = self._serve()
+            stack.callback(self._end_server)
+            self.wait("the server to be ready", lambda: self._get("/readyz") == 200)
+            self._started = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._started.close()
+
+    def _serve(self) -> subprocess.Popen[bytes]:
+        with (self._folder / _LOG).open("w") as log:
+            return subprocess.Popen([sys.executable, "-m", "connector", "serve"], env=self._environment(), stderr=log)
+
+    def _end_server(self) -> None:
         self._server.terminate()
-        self._server.wait(30)
-        self.storage.close()
-        self.tiktok.stop()
-        self._folder.cleanup()
+        try:
+            self._server.wait(_WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
 
     def _settings(self) -> Settings:
         return load_settings(
             {
-                "data_dir": Path(self._folder.name),
+                "data_dir": self._folder,
                 "database_url": None,
                 "secret_keys": None,
                 "public_url": None,
@@ -128,7 +137,9 @@ class Stage:
     def post(self, sample: samples.Sample, secret: str | None = None) -> Reply:
         """Send a sample as the store would, its dates moved to now, signed with the installation's secret."""
         headers, body = samples.signed(sample, secret or self.target.secret)
-        return send_now(OutgoingRequest("POST", self.target.webhook_url, headers, body), guarded=False)
+        reply = send_now(OutgoingRequest("POST", self.target.webhook_url, headers, body), guarded=False)
+        self.answers.append(reply.status)
+        return reply
 
     def now_sample(self, name: str) -> samples.Sample:
         """A sample of the library as if it happened this moment."""
@@ -148,10 +159,10 @@ class Stage:
         return not waiting and not any(webhook.state == "received" for webhook in self.webhooks())
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        """Look until it is so. Raises TimeoutError."""
+        """Look until it is so. Raises ConnectorError."""
         end = time.monotonic() + _WAIT_SECONDS
         while not condition():
             if time.monotonic() > end or self._server.poll() is not None:
-                log = (Path(self._folder.name) / "server.log").read_text()[-2000:]
-                raise TimeoutError(f"waited in vain for {what}\n{log}")
+                log = (self._folder / _LOG).read_text()[-2000:]
+                raise ConnectorError(f"waited in vain for {what}\n{log}")
             time.sleep(0.05)

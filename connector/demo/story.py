@@ -11,6 +11,7 @@ from rich.table import Table
 
 from connector.demo.stage import Stage
 from connector.demo.tiktok_stand_in import AcceptedEvent
+from connector.errors import ConnectorError
 
 __all__ = ["run"]
 
@@ -151,7 +152,7 @@ def _play(stage: Stage, number: int, scene: Scene) -> int:
     try:
         answers = scene.play(stage)
         stage.wait("everything to be worked through", stage.settled)
-    except TimeoutError as error:
+    except ConnectorError as error:
         _say(f"    [red]✗ {error}[/red]")
         return 1
     found = [event for event in stage.events() if event.event_id not in known]
@@ -191,7 +192,7 @@ def _summary(stage: Stage) -> Table:
     for state, label in (("withheld", "events withheld for consent"), ("rejected", "events rejected by TikTok")):
         found = [event for event in events if event.state == state]
         table.add_row(label, str(len(found)), _money((e.value, e.currency) for e in found))
-    refused = sum(1 for scene in STORY for answer in scene.expected.answers if answer >= 400)
+    refused = sum(1 for status in stage.answers if status >= 400)
     table.add_row("requests refused", str(refused), "")
     return table
 
@@ -206,4 +207,4 @@ def _money(amounts: object) -> str:
     for value, currency in amounts:  # type: ignore[attr-defined]
         if value is not None and currency:
             totals[currency] += Decimal(str(value))
-    return ", ".join(f"{total:,f} {currency}" for currency, total in sorted(totals.items()))
+    return ", ".join(f"{total.normalize():,f} {currency}" for currency, total in sorted(totals.items()))
