@@ -26,14 +26,15 @@
   // Axes and tooltips of charts: from the hour in UTC to the viewer's.
   var hour = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
   var day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit" });
+  var date = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });  // an axis has room for no more
   document.querySelectorAll("[data-chart]").forEach(function (card) {
     var places = {}, labels = JSON.parse(card.dataset.chart), starts = JSON.parse(card.dataset.chartStarts);
-    labels.forEach(function (label, at) {
-      places[label] = (label.length < 6 ? hour : day).format(new Date(starts[at].replace(" ", "T")));
-    });
+    labels.forEach(function (label, at) { places[label] = new Date(starts[at].replace(" ", "T")); });
     card.querySelectorAll("svg text, svg title").forEach(function (element) {
       var known = labels.find(function (label) { return element.textContent === label || element.textContent.startsWith(label + ": "); });
-      if (known) element.textContent = places[known] + element.textContent.slice(known.length);
+      if (!known) return;
+      var form = known.length < 6 ? hour : element.tagName === "text" ? date : day;
+      element.textContent = form.format(places[known]) + element.textContent.slice(known.length);
     });
   });
   document.querySelectorAll("[data-zone]").forEach(function (element) { element.textContent = zone; });
