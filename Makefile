@@ -38,7 +38,8 @@ bench: .venv/ready  ## Speed and memory against the budgets, as a table
 soak: .venv/ready  ## The long form of the kill matrix, with a written report
 	$(BIN)/python -m tests.soak
 
-lock:  ## Resolve the dependencies anew
+lock: .venv/ready  ## Resolve the dependencies anew
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip-tools>=7.5,<8"
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 		--strip-extras --no-annotate --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
