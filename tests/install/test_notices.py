@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import insert, select
 
 from connector.demo.store_stand_in import StandInStore
 from connector.intake.processing import Processor
@@ -13,6 +14,7 @@ from connector.operations.backfill import run_waiting
 from connector.pages.translating import LANGUAGES
 from connector.storage.arrivals import Arrival, ArrivalWriter, digest_of
 from connector.storage.notices import open_notices, raise_notice
+from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event
 from connector.storage.tables_reconcile import ReconcileRun
 from tests.install.conftest import Running
 from tests.install.test_owner_pages import PIXEL, installation, paste, settings_fields
@@ -181,6 +183,10 @@ def test_sums_are_written_as_the_language_writes_them(connector: Running, browse
     process(connector.services.storage)
     with connector.services.storage.database.write() as connection:
         connection.exec_driver_sql("UPDATE event SET state = 'delivered', value = '1234.5', currency = 'EUR'")
+        (event,) = connection.execute(select(Event.id, Event.installation_id)).all()  # type: ignore[call-overload]
+        attempt = {"id": event.id, "installation_id": event.installation_id, "result": "accepted", "event_count": 1}
+        connection.execute(insert(DeliveryAttempt), {**attempt, "started_at": connector.services.now()})
+        connection.execute(insert(AttemptEvent), {"event_row_id": event.id, "attempt_id": event.id})
 
     assert "1.234,50" in browser.get("/owner?lang=de").text
     assert "1,234.50" in browser.get("/owner?lang=en").text

@@ -25,6 +25,7 @@ def test_one_webhook_of_each_topic_is_there_in_the_end(connector: Running, store
     services, storage = replace(connector.services, store_timeout=_PATIENCE), connector.services.storage
     store.webhooks.clear()
     with ToxicProxy(store.port, toxin) as proxy:
+        store.home = proxy.url  # it signs its own name of itself
         with storage.database.write() as connection:
             (known,) = all_installations(connection)
             change_installation(connection, known.id, storage.now(), store_url=proxy.url)

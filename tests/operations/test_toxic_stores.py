@@ -53,6 +53,7 @@ def test_every_order_is_fetched_once_when_the_network_is_well_again(
     connect(storage, store)
     wanted = [str(store.place_order()) for _ in range(3)]
     with ToxicProxy(store.port, toxin) as proxy, calls() as running:
+        store.home = proxy.url  # it signs its own name of itself
         _moved(storage, "installation1", proxy.url)
         with storage.database.read() as connection:
             record = find_installation(connection, "installation1")
