@@ -6,7 +6,7 @@ from datetime import datetime
 
 from connector.core.consent import ConsentOutcome, decide, latest
 from connector.core.installation_settings import ConsentPolicy, PurchaseName
-from connector.core.retries import AgeAction, age_verdict
+from connector.core.retries import MERGED_FOR, AgeAction, age_verdict
 from connector.core.states import EventState
 from connector.core.store_events import ConsentStatement, ConsentStatus
 from connector.storage.deliveries import PayloadChange, PendingEvent, Settlement
@@ -34,15 +34,25 @@ def judge(events: Iterable[PendingEvent], statements: dict[bytes, list[ConsentSt
         payload = _consented(event, statements, judged)
         if payload is None:
             continue
+        if event.delivered_at is not None and now - event.event_time >= MERGED_FOR:
+            # A replay that waited too long: TikTok would count this copy again.
+            judged.settlements.append(_stays(event, EventState.DELIVERED, ""))
+            continue
         verdict = age_verdict(
             now, event.event_time, browser_copy=event.browser_copy, is_purchase=event.name in _PURCHASES
         )
         if verdict.action is AgeAction.SEND:
             judged.sendable.append(event if payload is event.payload else replace(event, payload=payload))
         else:
-            state = EventState(verdict.action.value)
-            judged.settlements.append(Settlement((event.row_id,), state, verdict.reason, counts=False))
+            judged.settlements.append(_stays(event, EventState(verdict.action.value), verdict.reason))
     return judged
+
+
+def _stays(event: PendingEvent, state: EventState, reason: str) -> Settlement:
+    """It does not leave. What TikTok has already, sent again by a replay, is delivered as it was before."""
+    if event.delivered_at is not None:
+        state, reason = EventState.DELIVERED, ""
+    return Settlement((event.row_id,), state, reason, counts=False)
 
 
 def _consented(event: PendingEvent, statements: dict[bytes, list[ConsentStatement]], judged: Judged) -> bytes | None:
@@ -55,9 +65,7 @@ def _consented(event: PendingEvent, statements: dict[bytes, list[ConsentStatemen
     if decision.outcome is ConsentOutcome.WITHHOLD:
         change = PayloadChange(event.row_id, without_user(event.payload), decision.reason, match_keys="")
         judged.changes.append(change)
-        judged.settlements.append(
-            Settlement((event.row_id,), EventState.WITHDRAWN, "consent_withdrawn", counts=False)
-        )
+        judged.settlements.append(_stays(event, EventState.WITHDRAWN, "consent_withdrawn"))
         return None
     if decision.outcome is ConsentOutcome.SEND_LIMITED and event.consent != _LIMITED:
         payload = limited(event.payload)

@@ -155,8 +155,9 @@ class Stage:
 
     def settled(self) -> bool:
         """Whether nothing waits to be processed or sent."""
-        waiting = any(event.state == "pending" for event in self.events())
-        return not waiting and not any(webhook.state == "received" for webhook in self.webhooks())
+        if any(webhook.state == "received" for webhook in self.webhooks()):
+            return False
+        return not any(event.state == "pending" for event in self.events())  # second: all of them are there by now
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
         """Look until it is so. Raises ConnectorError."""

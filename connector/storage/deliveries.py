@@ -74,6 +74,7 @@ class PendingEvent:
     order_subject: bytes | None
     browser_copy: bool
     attempts: int
+    delivered_at: datetime | None = None  # TikTok has it already: a replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Settlement:
     """What becomes of some claimed events.
 
     A final `state` ends their work. `PENDING` with `run_at` and `lane` sends them back for later; `PENDING` without
-    `run_at` gives them back at once, as if never taken. `counts`: whether an attempt was theirs.
+    `run_at` gives them back at once, as if never taken. `counts`: whether an attempt was theirs; `DELIVERED` without
+    one is what TikTok has since long, and stays delivered when it was.
     """
 
     row_ids: tuple[int, ...]
@@ -137,7 +139,7 @@ def sending_pixel(connection: Connection, installation_id: str) -> str | None:
 
 _LOADED = (
     "id webhook_id event_id installation_id name event_time pixel_code test_event_code payload reason consent "
-    "consent_policy country visitor_subject order_subject browser_copy attempts"
+    "consent_policy country visitor_subject order_subject browser_copy attempts delivered_at"
 ).split()
 
 _PENDING = PerDatabase(
@@ -221,7 +223,7 @@ def _settlement(state: EventState, counts: bool) -> PerDatabase:
     }
     if counts:
         values["attempts"] = _event.c.attempts + 1
-    if state is EventState.DELIVERED:
+    if state is EventState.DELIVERED and counts:
         values["delivered_at"] = bindparam("now")
     may = unindexed(_event.c.state).in_(sorted(before))
     return PerDatabase(lambda among: update(_event).where(among(_event.c.id, "ids"), may).values(values))

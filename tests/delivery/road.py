@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from connector.core.conversion_events import Content, ConversionEvent, HashedEmail, UserData
 from connector.core.installation_settings import InstallationSettings
@@ -120,6 +120,14 @@ class Road:
             contents=(Content("SKU-1", price=Decimal("19.90")),),
         )
         return {**row, "payload": event_bytes(event)}
+
+    def replay(self, event_id: str) -> None:
+        """As the replay of an event that TikTok has."""
+        now, row = self.storage.now(), self.event(event_id)
+        with self.storage.database.write() as connection:
+            again = {"state": "pending", "reason": "replayed", "next_attempt_at": now}
+            connection.execute(update(Event.__table__).where(Event.__table__.c.id == row.id).values(again))
+            event_queue.add(connection, [NewWork(row.id, row.installation_id, now, Lane.REPLAY)])
 
     def consent(self, subject: bytes, status: str, *, after: timedelta = timedelta(0), signal: bool = False) -> None:
         now = self.storage.now()

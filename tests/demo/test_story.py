@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +35,21 @@ def test_a_wrong_expectation_is_shown_and_costs_the_exit_code(
     refused = next(line for line in shown.splitlines() if "requests refused" in line)
     assert "1" in refused
     assert list(folders.iterdir()) == []
+
+
+def test_what_is_processed_between_two_looks_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    playing = stage.Stage()
+    # The first look sees a webhook that waits; by the second it has become an event that waits.
+    monkeypatch.setattr(playing, "webhooks", lambda: [SimpleNamespace(state=_at(looks, "received", "processed"))])
+    monkeypatch.setattr(playing, "events", lambda: [SimpleNamespace(state=_at(looks, "", "pending"))])
+
+    assert not playing.settled()
+
+
+def _at(looks: list[str], first: str, later: str) -> str:
+    looks.append(first)
+    return first if len(looks) == 1 else later
 
 
 def test_a_server_that_does_not_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, folders: Path) -> None:
