@@ -24,9 +24,12 @@ from tests.road.road import webhooks
 
 
 class _Receiver(BaseHTTPRequestHandler):
+    refusals = 0  # how many more pings it refuses
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", "0")))
-        self.send_response(200)
+        self.send_response(503 if _Receiver.refusals > 0 else 200)
+        _Receiver.refusals -= 1
         self.end_headers()
 
     def log_message(self, *_arguments: object) -> None:
@@ -111,8 +114,7 @@ def test_webhooks_that_wait_for_our_receiver_are_asked_for_again_soon(
         with storage.database.write() as connection:
             access = {"installation_id": record.id, "authentication": "oauth", "keys_work": True}
             connection.execute(insert(StoreAccess.__table__), access | {"facts": "{}", "plugin": ""})
-        answers = iter([False, False])
-        monkeypatch.setattr("connector.install.subscriptions.receiver_answers", lambda *_: next(answers, True))
+        monkeypatch.setattr(_Receiver, "refusals", 2)
         address = f"{receiver}/webhooks/woocommerce/{record.id}"
         store.webhooks[900] = StoreWebhook(900, "order.updated", address, "s" * 32, "Pixel Connector", "disabled")
         maintenance = _maintenance(storage, settings, receiver)
