@@ -74,12 +74,13 @@ class JobProgress:
 
 
 def start_replay(storage: Storage, selection: ReplaySelection, *, actor: str, reason: str, total: int) -> int:
-    """Write the job and its audit entry; the background work does the rest. Raises UsageError without a reason."""
+    """Write the job and its audit entry; the background work does the rest. Raises UsageError."""
     if not reason.strip():
         raise UsageError("a replay needs a reason")
     job_id, now = storage.new_id(), storage.now()
     with storage.database.write() as connection:
-        selected_installation(connection, selection)
+        if selected_installation(connection, selection).state == "removed":
+            raise UsageError("this installation was removed: nothing of it is sent any more")
         connection.execute(
             insert(_job),
             {

@@ -25,8 +25,17 @@ def connect(
     storage: Storage, store: StandInStore, installation_id: str = "installation1", **options: object
 ) -> InstallationRecord:
     """An installation of that store, with its keys, as the authorise page leaves it."""
-    key, secret = store.new_keys()
     add_installation(storage, installation_id, **options)  # type: ignore[arg-type]
+    give_keys(storage, store, installation_id)
+    with storage.database.read() as connection:
+        found = find_installation(connection, installation_id)
+    assert found is not None
+    return found
+
+
+def give_keys(storage: Storage, store: StandInStore, installation_id: str) -> None:
+    """The store's address and keys, as the authorise page would have left them."""
+    key, secret = store.new_keys()
     with storage.database.write() as connection:
         change_installation(connection, installation_id, storage.now(), store_url=store.url)
         for kind, text in (("consumer_key", key), ("consumer_secret", secret)):
@@ -39,9 +48,6 @@ def connect(
                 text=text,
                 now=storage.now(),
             )
-        found = find_installation(connection, installation_id)
-    assert found is not None
-    return found
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import pytest
 from connector.demo.store_stand_in import StandInStore
 from connector.demo.store_stand_in.state import StoreWebhook
 from connector.settings import load_settings
-from connector.storage.installations import add_credential, change_installation
 from connector.storage.opening import open_storage
+from tests.operations.stores import give_keys
 from tests.road.service import SECRET, Service
 
 
@@ -34,19 +34,7 @@ def _connect(service: Service, store: StandInStore, installation_id: str) -> Non
         for name in ("data_dir", "database_url", "secret_keys")
     }
     storage = open_storage(load_settings({name: value for name, value in given.items() if value}))
-    key, secret = store.new_keys()
-    with storage.database.write() as connection:
-        change_installation(connection, installation_id, storage.now(), store_url=store.url)
-        for kind, text in (("consumer_key", key), ("consumer_secret", secret)):
-            add_credential(
-                connection,
-                storage.keys,
-                row_id=storage.new_id(),
-                installation_id=installation_id,
-                kind=kind,
-                text=text,
-                now=storage.now(),
-            )
+    give_keys(storage, store, installation_id)
     storage.close()
     for topic in ("order.created", "order.updated"):
         address = f"{service.url}/webhooks/woocommerce/{installation_id}"

@@ -13,6 +13,7 @@ from connector.core.states import EventState, Lane
 from connector.errors import UsageError
 from connector.intake.processing import Processor
 from connector.operations import replay_selection
+from connector.operations.installations import remove_installation
 from connector.operations.replay import (
     ReplaySelection,
     cancel_replay,
@@ -162,6 +163,14 @@ def test_no_reason_no_replay(world: World) -> None:
     ):
         with pytest.raises(UsageError):
             deed()
+    assert waiting(world) == {}
+
+
+def test_nothing_of_a_removed_installation_is_sent_again(world: World) -> None:
+    world.add_order("1", state="dead")
+    remove_installation(world.storage, world.installation)
+    with pytest.raises(UsageError, match="was removed"):
+        start_replay(world.storage, ALL, actor="a", reason="try", total=1)
     assert waiting(world) == {}
 
 
