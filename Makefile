@@ -1,6 +1,7 @@
 # All developer commands. `make help` prints them.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: help demo test check run bench soak lock shots clean
@@ -8,18 +9,23 @@ export PYTHONPATH := $(CURDIR)
 help:  ## Print this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-.venv/ready: requirements-dev.lock pyproject.toml
+# What the program needs to run, and what its developers need besides: the first is half as long to fetch.
+.venv/runs: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12 ..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --editable .
 	touch $@
 
-demo: .venv/ready  ## Play a story of one store with real webhooks and a stand-in TikTok
+.venv/ready: .venv/runs requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
+	touch $@
+
+demo: .venv/runs  ## Play a story of one store with real webhooks and a stand-in TikTok
 	$(BIN)/connector demo
 
-run: .venv/ready  ## Start the real thing on ./data (settings: README)
+run: .venv/runs  ## Start the real thing on ./data (settings: README)
 	$(BIN)/connector serve
 
 check: .venv/ready  ## Format, lint, types, imports
