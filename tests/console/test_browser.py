@@ -308,8 +308,9 @@ def test_the_tail_stays_smooth_at_five_hundred_a_second(browser: Browser, site: 
     page.goto("/console/tail")
     expect(page.locator("[data-tail-status]")).to_have_text("Live")
     page.evaluate(
-        """() => { window.longTasks = []; new PerformanceObserver((list) => list.getEntries().forEach((one) =>
-        window.longTasks.push(one.duration))).observe({type: "longtask"}); }"""
+        """() => { window.drawn = []; new MutationObserver((changes) => changes.forEach((one) =>
+        window.drawn.push(one.addedNodes.length))).observe(document.querySelector("[data-tail-rows]"),
+        {childList: true}); }"""
     )
     time.sleep(1.2)
     real = replace(site.storage, _ids=RowIds(lambda: time.time_ns() // 1_000_000, lambda below: below // 5))
@@ -320,8 +321,10 @@ def test_the_tail_stays_smooth_at_five_hundred_a_second(browser: Browser, site: 
         time.sleep(max(0.0, 0.25 - (time.monotonic() - started)))
     expect(page.locator("[data-tail-count]")).to_have_text(str(rows), timeout=10_000)
     assert page.locator("[data-tail-dropped]").inner_text() == "0"
-    assert page.locator(".tail-row").count() == 200
-    assert max(page.evaluate("window.longTasks") or [0]) < 250
+    expect(page.locator(".tail-row")).to_have_count(200)
+    drawn = page.evaluate("window.drawn")
+    assert sum(drawn) >= 200
+    assert max(drawn) <= 25  # in one frame: keys and clicks get their turn between two of them
     context.close()
 
 

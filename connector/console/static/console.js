@@ -92,6 +92,7 @@
   var counter = tail.querySelector("[data-tail-count]"), lost = tail.querySelector("[data-tail-dropped]");
   var empty = tail.querySelector("[data-tail-empty]"), button = document.querySelector("[data-tail-pause]");
   var seen = 0, dropped = 0, paused = false, waiting = [], most = 200, known = new Set();
+  var atOnce = 25, drawing = false;  // few in a frame: a key or a click never waits for a screenful
   var places = { webhook: "/console/webhooks/", event: "/console/events/", attempt: "/console/attempts/" };
 
   function part(row, name, text) {
@@ -102,10 +103,17 @@
     return element;
   }
 
+  function drawSoon() {
+    if (drawing || paused || !waiting.length) return;
+    drawing = true;
+    window.requestAnimationFrame(draw);
+  }
+
   function draw() {
-    if (paused || !waiting.length) return;
+    drawing = false;
+    if (paused) return;
     var batch = document.createDocumentFragment();
-    waiting.slice(-most).reverse().forEach(function (entry) {
+    waiting.splice(0, atOnce).reverse().forEach(function (entry) {
       var row = document.createElement("li");
       row.className = "tail-row kind-" + entry.kind;
       var time = document.createElement("time");
@@ -123,10 +131,10 @@
       part(row, "store", entry.installation);
       batch.appendChild(row);
     });
-    waiting = [];
     rows.insertBefore(batch, rows.firstChild);
     while (rows.children.length > most) rows.removeChild(rows.lastChild);
     empty.hidden = true;
+    drawSoon();
   }
 
   var source = new EventSource(tail.dataset.tail);
@@ -148,12 +156,12 @@
     waiting = waiting.concat(found.entries).slice(-most);
     counter.textContent = String(seen);
     lost.textContent = String(dropped);
-    window.requestAnimationFrame(draw);
+    drawSoon();
   };
   button.addEventListener("click", function () {
     paused = !paused;
     button.setAttribute("aria-pressed", String(paused));
     button.textContent = paused ? words.go_on : words.pause;
-    draw();
+    drawSoon();
   });
 })();
