@@ -9,6 +9,8 @@ from functools import lru_cache
 from itertools import takewhile
 from urllib.parse import quote, unquote
 
+from connector.core.host_names import ascii_host
+
 __all__ = ["page_url", "reduced_url"]
 
 _ADDRESS = re.compile(
@@ -72,7 +74,7 @@ def _ascii_host(host: str) -> str | None:
         return host.lower()
     name, colon, port = host.partition(":")
     try:
-        return name.encode("idna").decode("ascii").lower() + colon + port
+        return ascii_host(name).lower() + colon + port
     except UnicodeError:
         return None
 

@@ -38,6 +38,7 @@ KEY = "wc_order_aBcDeF123"
         ("https://shop.example/a?utm_content=wc%255Forder%255Fx", "https://shop.example/a"),
         ("https://shop.example/größe m/", "https://shop.example/gr%C3%B6%C3%9Fe%20m/"),
         ("https://Müller.example:8443/größe/", "https://xn--mller-kva.example:8443/gr%C3%B6%C3%9Fe/"),
+        ("https://Straße.example/x", "https://xn--strae-oqa.example/x"),
         ("https://[2001:db8::1]/a", "https://[2001:db8::1]/a"),
         ("https://shop.example/a?ttclid=", "https://shop.example/a"),
     ],

@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-import idna
-
+from connector.core.host_names import ascii_host
 from connector.errors import UnreadablePayload
 from connector.platforms.json_bodies import read_object
 
@@ -55,7 +54,7 @@ def read_store_url(typed: str) -> str | None:
         text = "https://" + text.lstrip("/")
     try:
         parts = urlsplit(text)
-        host, port = _ascii((parts.hostname or "").removesuffix(".")), parts.port
+        host, port = ascii_host((parts.hostname or "").removesuffix(".")), parts.port
     except (ValueError, UnicodeError):
         return None
     if parts.scheme.lower() not in ("http", "https") or parts.username is not None or not _is_host(host):
@@ -64,11 +63,6 @@ def read_store_url(typed: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9_.~/%-]*", path):
         return None
     return urlunsplit((parts.scheme.lower(), _netloc(host, port, parts.scheme.lower()), path, "", ""))
-
-
-def _ascii(host: str) -> str:
-    """As browsers and registries write it (IDNA 2008): `straße` and `strasse` differ. Raises UnicodeError."""
-    return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
 
 
 def _is_host(host: str) -> bool:
