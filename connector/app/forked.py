@@ -47,7 +47,7 @@ def fork_processing(settings: Settings) -> "ForkedProcessing | None":
 
 
 class ForkedProcessing:
-    """The worker's side of it. Of its methods only `start` waits for nothing."""
+    """The worker's side of it. Of its methods only `stop` waits, for the group in hand."""
 
     def __init__(self, child: int, said: int, listened: int) -> None:
         self.child = child

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine, make_url
 
-__all__ = ["Database", "open_database", "sqlite_pragmas"]
+__all__ = ["POSTGRES_OPTIONS", "Database", "open_database", "sqlite_pragmas"]
 
 BUSY_TIMEOUT_MS = 15_000
 _WRITES = "connector_writes"
 
 # Every query on a table that grows has its index. Without statistics, so in each new database, PostgreSQL would read
 # the table whole, and keep that plan while it grows; compiling such plans (jit) takes longer than running them.
-_POSTGRES_OPTIONS = "-c timezone=UTC -c enable_seqscan=off -c jit=off"
+POSTGRES_OPTIONS = "-c timezone=UTC -c enable_seqscan=off -c jit=off"
 
 # FULL: a commit has reached the disk before the store hears 200. 16 KB pages hold an order in one leaf, and
 # a checkpoint each 4,000 pages keeps its cost out of most commits (both measured, `make bench`).
@@ -96,7 +96,7 @@ def open_database(url: str, *, pool_size: int = 12) -> Database:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
-            "options": _POSTGRES_OPTIONS,
+            "options": POSTGRES_OPTIONS,
             # A server that vanished without a word is noticed in seconds, not after the system's two hours.
             "tcp_user_timeout": 10_000,
             "keepalives_idle": 10,

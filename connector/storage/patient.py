@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from connector.storage.engine import Database
+from connector.storage.engine import POSTGRES_OPTIONS, Database
 
 __all__ = ["PatientConnection", "connect_patiently"]
 
@@ -34,7 +34,7 @@ def connect_patiently(database: Database, patience_seconds: float) -> PatientCon
     """A new connection whose locks and steps are waited for so long, a few times over. Raises what psycopg raises."""
     _, arguments = database.engine.dialect.create_connect_args(database.engine.url)
     connection = PatientConnection.connect(
-        **{"options": "-c timezone=UTC", **arguments},
+        **{"options": POSTGRES_OPTIONS, **arguments},
         connect_timeout=max(math.ceil(patience_seconds), _SHORTEST_CONNECT),
         autocommit=True,
     )
