@@ -14,7 +14,6 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Delivery {
 
-	private const PLACES  = 2;
 	private const SECONDS = 2;
 
 	/**
@@ -28,7 +27,7 @@ final class Delivery {
 		if ( ! $webhooks ) {
 			return 'none';
 		}
-		$place = Breaker::is_closed( time() ) ? self::take_place() : null;
+		$place = Breaker::is_closed( time() ) ? Places::take() : null;
 		if ( null === $place ) {
 			return 'busy';
 		}
@@ -39,7 +38,7 @@ final class Delivery {
 			}
 			return $outcome;
 		} finally {
-			Lock::release( $place );
+			Places::release( $place );
 		}
 	}
 
@@ -102,8 +101,7 @@ final class Delivery {
 				return 'webhooks-delivery' === ( $context['source'] ?? '' ) ? null : $message;
 			},
 			'woocommerce_webhook_delivery'              => static function ( $sent, $response ) use ( &$arrived ) {
-				$code    = is_wp_error( $response ) ? 0 : (int) wp_remote_retrieve_response_code( $response );
-				$arrived = $code >= 200 && $code < 300;
+				$arrived = self::has_arrived( $response );
 			},
 		);
 		foreach ( $filters as $hook => $filter ) {
@@ -118,6 +116,16 @@ final class Delivery {
 		}
 		self::note( $webhook, $arrived );
 		return $arrived;
+	}
+
+	/**
+	 * Whether an answer means that a delivery arrived.
+	 *
+	 * @param array|\WP_Error $response Answer, as of wp_remote_request().
+	 */
+	public static function has_arrived( $response ): bool {
+		$code = is_wp_error( $response ) ? 0 : (int) wp_remote_retrieve_response_code( $response );
+		return $code >= 200 && $code < 300;
 	}
 
 	/**
@@ -136,17 +144,5 @@ final class Delivery {
 			$webhook->set_failure_count( 3 );
 			$webhook->save();
 		}
-	}
-
-	/**
-	 * One of the places for simultaneous deliveries, or null.
-	 */
-	private static function take_place(): ?string {
-		for ( $number = 1; $number <= self::PLACES; $number++ ) {
-			if ( Lock::take( "pixel_connector_beacon_{$number}" ) ) {
-				return "pixel_connector_beacon_{$number}";
-			}
-		}
-		return null;
 	}
 }

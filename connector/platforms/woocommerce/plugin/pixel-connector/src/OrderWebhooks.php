@@ -15,11 +15,13 @@ defined( 'ABSPATH' ) || exit;
  */
 final class OrderWebhooks {
 
-	private const HOOK    = 'woocommerce_deliver_webhook_async';
-	private const SECONDS = 15;
+	private const HOOK     = 'woocommerce_deliver_webhook_async';
+	private const SECONDS  = 15;
+	private const PATIENCE = 1; // A view is through its place in less.
 
 	/**
-	 * Delivers what waits for one order; returns how many deliveries ran. While the breaker is open the queue keeps them.
+	 * Delivers what waits for one order; returns how many deliveries ran. While the breaker is open, or others hold the places
+	 * for simultaneous deliveries, the queue keeps them.
 	 *
 	 * @param int $order_id Order id.
 	 */
@@ -27,19 +29,48 @@ final class OrderWebhooks {
 		if ( ! class_exists( '\ActionScheduler' ) || ! function_exists( 'as_get_scheduled_actions' ) || ! Breaker::is_closed( time() ) ) {
 			return 0;
 		}
-		$limit = static function ( $arguments ) {
+		$waiting = self::waiting( $order_id );
+		$place   = $waiting ? Places::take( self::PATIENCE ) : null;
+		if ( null === $place ) {
+			return 0;
+		}
+		try {
+			return self::run( $waiting );
+		} finally {
+			Places::release( $place );
+		}
+	}
+
+	/**
+	 * Runs deliveries until one does not arrive, and tells the breaker; returns how many ran.
+	 *
+	 * @param int[] $waiting Actions.
+	 */
+	private static function run( array $waiting ): int {
+		$arrived = true;
+		$limit   = static function ( $arguments ) {
 			$arguments['timeout'] = self::SECONDS;
 			return $arguments;
 		};
+		$note    = static function ( $sent, $response ) use ( &$arrived ) {
+			$arrived = Delivery::has_arrived( $response );
+			$arrived ? Breaker::succeeded() : Breaker::failed( time() );
+		};
 		add_filter( 'woocommerce_webhook_http_args', $limit, 99 );
+		add_action( 'woocommerce_webhook_delivery', $note, 99, 2 );
+		$ran = 0;
 		try {
-			$waiting = self::waiting( $order_id );
 			foreach ( $waiting as $action_id ) {
+				if ( ! $arrived ) {
+					break;
+				}
 				\ActionScheduler::runner()->process_action( $action_id, 'Pixel Connector' );
+				++$ran;
 			}
-			return count( $waiting );
+			return $ran;
 		} finally {
 			remove_filter( 'woocommerce_webhook_http_args', $limit, 99 );
+			remove_action( 'woocommerce_webhook_delivery', $note, 99 );
 		}
 	}
 

@@ -9,11 +9,12 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
+		self::$ran        = self::$locked = self::$forgotten = array();
 		self::$closed     = self::$filled = 0;
 		self::$cron       = false;
 		self::$store      = '';
@@ -56,7 +57,7 @@ class WC_Data_Fake {
 	public function save() { ++$this->saved; }
 	public function save_meta_data() { ++$this->quiet; }
 	public function get_meta_data() { return array_map( function ( $key ) { return new Meta_Fake( $key, $this->meta[ $key ] ); }, array_keys( $this->meta ) ); }
-	public function get_data_store() { return new class() { public function get_current_class_name() { return Fake::$store; } public function clear_cached_data( $ids ) {} }; }
+	public function get_data_store() { return new class() { public function get_current_class_name() { return Fake::$store; } public function clear_cached_data( $ids ) { Fake::$forgotten[] = $ids; } }; }
 }
 class Meta_Fake {
 	public $key, $value, $id, $applied = 0;
@@ -134,7 +135,7 @@ class Fake_DB {
 	public $postmeta = 'wp_postmeta';
 	private $values = array();
 	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
-	public function get_var( $query ) { return '1'; }
+	public function get_var( $query ) { return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
 	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } return 1; }
 	public function get_results( $query ) { return Fake::$rows; }
 	public function get_col( $query ) { return array_keys( Fake::$webhooks ); }
