@@ -11,7 +11,7 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * WooCommerce writes an order's meta row by row, a commit each, while the shopper waits. A new stamp is a dozen rows: they go
- * in at once, all but one. That one goes WooCommerce's own way, which forgets what its caches hold of the order.
+ * in at once, and what WooCommerce's caches hold of the order is forgotten, as after its own change of a row.
  */
 final class OrderMetaRows {
 
@@ -28,9 +28,9 @@ final class OrderMetaRows {
 		if ( null === $table || count( $new ) < self::FEWEST ) {
 			return;
 		}
-		array_pop( $new );
 		if ( self::write( $table, $order->get_id(), $new ) ) {
 			self::take_ids( $table, $order->get_id(), $new );
+			self::forget( $order );
 		}
 	}
 

@@ -18,21 +18,22 @@ $stamp      = static function () {
 	return array_map( static function ( $name ) { return new Meta_Fake( '_pixel_connector_' . $name, $name ); }, array( 'consent', 'gpc', 'event_name', 'event_id' ) );
 };
 $tables     = array(
-	'Automattic\WooCommerce\Internal\DataStores\Orders\OrdersTableDataStore' => 'INSERT INTO wp_wc_orders_meta (order_id, meta_key, meta_value) VALUES (%d, %s, %s), (%d, %s, %s), (%d, %s, %s)',
-	'WC_Order_Data_Store_CPT' => 'INSERT INTO wp_postmeta (post_id, meta_key, meta_value) VALUES (%d, %s, %s), (%d, %s, %s), (%d, %s, %s)',
+	'Automattic\WooCommerce\Internal\DataStores\Orders\OrdersTableDataStore' => 'INSERT INTO wp_wc_orders_meta (order_id, meta_key, meta_value) VALUES (%d, %s, %s), (%d, %s, %s), (%d, %s, %s), (%d, %s, %s)',
+	'WC_Order_Data_Store_CPT' => 'INSERT INTO wp_postmeta (post_id, meta_key, meta_value) VALUES (%d, %s, %s), (%d, %s, %s), (%d, %s, %s), (%d, %s, %s)',
 );
 
 return array(
-	'a new stamp is one statement, but for the row that WooCommerce writes' => static function () use ( $order_with, $stamp, $tables ) {
+	'a new stamp is one statement, and what caches hold of the order is forgotten' => static function () use ( $order_with, $stamp, $tables ) {
 		foreach ( $tables as $store => $statement ) {
 			Fake::reset();
 			Fake::$store = $store;
-			Fake::$rows  = array( array( 'id' => '31', 'meta_key' => '_pixel_connector_consent' ), array( 'id' => '32', 'meta_key' => '_pixel_connector_gpc' ), array( 'id' => '33', 'meta_key' => '_pixel_connector_event_name' ), array( 'id' => '9', 'meta_key' => '_another' ) );
+			Fake::$rows  = array( array( 'id' => '31', 'meta_key' => '_pixel_connector_consent' ), array( 'id' => '32', 'meta_key' => '_pixel_connector_gpc' ), array( 'id' => '33', 'meta_key' => '_pixel_connector_event_name' ), array( 'id' => '34', 'meta_key' => '_pixel_connector_event_id' ), array( 'id' => '9', 'meta_key' => '_another' ) );
 			$metas       = $stamp();
 			OrderMetaRows::insert( $order_with( $metas ) );
-			same( array( array( $statement, array( 7, '_pixel_connector_consent', 'consent', 7, '_pixel_connector_gpc', 'gpc', 7, '_pixel_connector_event_name', 'event_name' ) ) ), Fake::$written );
-			same( array( 31, 32, 33, null ), array_column( $metas, 'id' ) );
-			same( array( 1, 1, 1, 0 ), array_column( $metas, 'applied' ) );
+			same( array( array( $statement, array( 7, '_pixel_connector_consent', 'consent', 7, '_pixel_connector_gpc', 'gpc', 7, '_pixel_connector_event_name', 'event_name', 7, '_pixel_connector_event_id', 'event_id' ) ) ), Fake::$written );
+			same( array( 31, 32, 33, 34 ), array_column( $metas, 'id' ) );
+			same( array( array( 7 ) ), Fake::$forgotten );
+			same( array( 1, 1, 1, 1 ), array_column( $metas, 'applied' ) );
 		}
 	},
 	'another store of orders, two at once, or a change of few values goes WooCommerce\'s own way' => static function () use ( $order_with, $stamp, $tables ) {
@@ -48,8 +49,8 @@ return array(
 		Fake::$store = array_keys( $tables )[0];
 		$metas       = array_merge( $stamp(), array( new Meta_Fake( '_another', 'a' ), new Meta_Fake( '_pixel_connector_ttp', null, 4 ), new Meta_Fake( '_pixel_connector_country', 'DE', 5 ) ) );
 		OrderMetaRows::insert( $order_with( $metas ) );
-		same( array( '_pixel_connector_consent', '_pixel_connector_gpc', '_pixel_connector_event_name' ), array( Fake::$written[0][1][1], Fake::$written[0][1][4], Fake::$written[0][1][7] ) );
-		same( 9, count( Fake::$written[0][1] ) );
+		same( array( '_pixel_connector_consent', '_pixel_connector_gpc', '_pixel_connector_event_name', '_pixel_connector_event_id' ), array( Fake::$written[0][1][1], Fake::$written[0][1][4], Fake::$written[0][1][7], Fake::$written[0][1][10] ) );
+		same( 12, count( Fake::$written[0][1] ) );
 	},
 	'printing a purchase turns one row into another, once' => static function () use ( $order_with, $tables ) {
 		foreach ( array_keys( $tables ) as $store ) {
