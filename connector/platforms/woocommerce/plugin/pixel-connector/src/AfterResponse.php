@@ -35,7 +35,9 @@ final class AfterResponse {
 	 * Sends the response. Where PHP cannot, the browser's beacon waits a little longer; no page does.
 	 */
 	public static function close(): void {
-		ignore_user_abort( true );
+		if ( function_exists( 'ignore_user_abort' ) ) {
+			ignore_user_abort( true );
+		}
 		if ( function_exists( 'fastcgi_finish_request' ) ) {
 			fastcgi_finish_request();
 		} elseif ( function_exists( 'litespeed_finish_request' ) ) {

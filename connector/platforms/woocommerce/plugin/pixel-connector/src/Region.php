@@ -17,10 +17,12 @@ final class Region {
 	/**
 	 * The European Economic Area, the United Kingdom, Switzerland, and the EU's outermost regions that have own codes.
 	 */
+	// phpcs:disable WordPress.Arrays.ArrayDeclarationSpacing.ArrayItemNoNewLine -- a list of codes, not of entries.
 	private const CONSENT_REQUIRED = array(
 		'AT', 'BE', 'BG', 'HR', 'CY', 'CZ', 'DK', 'EE', 'FI', 'FR', 'DE', 'GR', 'HU', 'IE', 'IT', 'LV', 'LT', 'LU', 'MT', 'NL',
 		'PL', 'PT', 'RO', 'SK', 'SI', 'ES', 'SE', 'IS', 'LI', 'NO', 'GB', 'UK', 'CH', 'GF', 'GP', 'MQ', 'RE', 'YT', 'MF', 'AX',
 	);
+	// phpcs:enable
 
 	/**
 	 * Whether consent must be there first. A country that is not known counts as one where it must.

@@ -146,11 +146,13 @@ final class RestApi {
 	}
 
 	/**
-	 * Forgets the connection and the scripts.
+	 * Forgets the connection, the scripts and what was counted.
 	 */
 	public function disconnect(): \WP_REST_Response {
 		$this->connection->forget();
-		( new ScriptTags() )->clear();
+		( new ScriptTags() )->forget();
+		delete_option( BeaconLog::OPTION );
+		delete_option( Breaker::OPTION );
 		return new \WP_REST_Response( array( 'connected' => false ), 200 );
 	}
 

@@ -10,7 +10,7 @@ namespace PixelConnector;
 defined( 'ABSPATH' ) || exit;
 
 /**
- * A small list of scripts with ids that are never used twice.
+ * A small list of scripts with ids that are never used twice: a new list begins with the time, later than any it might follow.
  */
 final class ScriptTags {
 
@@ -54,7 +54,7 @@ final class ScriptTags {
 	 */
 	public function add( string $src ): array {
 		$stored = get_option( self::OPTION, array() );
-		$next   = (int) ( is_array( $stored ) ? ( $stored['next'] ?? 1 ) : 1 );
+		$next   = is_array( $stored ) && isset( $stored['next'] ) ? (int) $stored['next'] : time();
 		$tag    = array(
 			'id'    => $next,
 			'src'   => $src,
@@ -87,11 +87,10 @@ final class ScriptTags {
 	}
 
 	/**
-	 * Removes all entries; ids go on counting.
+	 * Forgets the list.
 	 */
-	public function clear(): void {
-		$stored = get_option( self::OPTION, array() );
-		$this->store( array(), (int) ( is_array( $stored ) ? ( $stored['next'] ?? 1 ) : 1 ) );
+	public function forget(): void {
+		delete_option( self::OPTION );
 	}
 
 	/**

@@ -41,8 +41,8 @@ final class Storefront {
 	 * Prints configuration and scripts. The text is complete before its first letter is printed, so a failure prints nothing.
 	 */
 	public function print_head(): void {
-		$tags = ( new ScriptTags() )->all();
-		if ( ! $tags || ! $this->connection->exists() || is_preview() || is_customize_preview() ) {
+		$tags = $this->connection->exists() ? ( new ScriptTags() )->all() : array();
+		if ( ! $tags || is_preview() || is_customize_preview() ) {
 			return;
 		}
 		$configuration = $this->encode( $this->configuration() );

@@ -32,9 +32,11 @@ return array(
 		$again = $api->add_tag( new Fake_Request( array( 'src' => 'https://c.example/a.js' ) ) );
 		same( array( 201, 200 ), array( $first->status, $again->status ) );
 		same( $first->data, $again->data );
-		same( 200, $api->remove_tag( new Fake_Request( array( 'id' => '1' ) ) )->status );
-		same( 404, $api->remove_tag( new Fake_Request( array( 'id' => '1' ) ) )->data['status'] );
-		same( 2, $api->add_tag( new Fake_Request( array( 'src' => 'https://c.example/b.js' ) ) )->data['id'] );
+		$id = $first->data['id'];
+		same( 200, $api->remove_tag( new Fake_Request( array( 'id' => (string) $id ) ) )->status );
+		same( 404, $api->remove_tag( new Fake_Request( array( 'id' => (string) $id ) ) )->data['status'] );
+		same( $id + 1, $api->add_tag( new Fake_Request( array( 'src' => 'https://c.example/b.js' ) ) )->data['id'] );
+		check( $id > 1700000000, 'a list that begins anew may use no id of the forgotten one' );
 	},
 	'scripts that are refused' => static function () {
 		$api = new RestApi( new Connection() );
@@ -81,14 +83,16 @@ return array(
 		}
 		same( '', ( new ConnectionInput( array( 'connector_url' => 'http://127.0.0.1:8080' ) + $connection ) )->error );
 	},
-	'forgetting the connection takes secret and scripts along' => static function () use ( $connection ) {
+	'forgetting the connection leaves nothing of ours among the options' => static function () use ( $connection ) {
 		$api = new RestApi( new Connection() );
+		BeaconLog::admit( '203.0.113.7', 60 );
 		$api->connect( new Fake_Request( $connection ) );
 		$api->add_tag( new Fake_Request( array( 'src' => 'https://c.example/a.js' ) ) );
 		$api->disconnect();
 		same( false, ( new Connection() )->exists() );
 		same( '', ( new Connection() )->link_secret() );
 		same( array(), ( new ScriptTags() )->all() );
+		same( array(), array_keys( Fake::$options ) );
 	},
 	'beacons that are understood' => static function () {
 		$id = str_repeat( 'ab', 16 );
