@@ -77,6 +77,16 @@ return array(
 		same( 9, ( new WebhookRows() )->prime( 9 ) );
 		check( ! isset( Fake::$options['cache webhooks 3'] ), 'read for nothing' );
 	},
+	'webhooks that beacons alone use are not loaded with the page' => static function () {
+		$ids        = array( 3, 4, 5, 6, 7 );
+		$topics     = array( 'order.created', 'cart.item_added', 'storefront.product_viewed', 'storefront.consent_changed', 'storefront.standard_event' );
+		Fake::$rows = array_map( static function ( $id, $topic ) { return array( 'webhook_id' => (string) $id, 'topic' => $topic ); }, $ids, $topics );
+		( new WebhookRows() )->prime( null );
+		same( array( 3, 4 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ) );
+		same( $ids, apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ), 'asked again, not by the page:' );
+		( new WebhookRows() )->prime( null );
+		same( false, apply_filters( 'transient_woocommerce_webhook_ids_status_active', false ) );
+	},
 	'our order webhooks look once, after the response; others as ever' => static function () {
 		$ours             = array( new WC_Webhook( 1 ), new WC_Webhook( 2 ) );
 		$foreign          = new WC_Webhook( 3 );
