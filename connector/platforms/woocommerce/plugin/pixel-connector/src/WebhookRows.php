@@ -41,8 +41,8 @@ final class WebhookRows {
 		if ( wp_using_ext_object_cache() || ( null !== $limit && (int) $limit < 2 ) ) {
 			return $limit;
 		}
-		$most = self::MOST;
-		$rows = $wpdb->get_results( // phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching
+		$most   = self::MOST;
+		$rows   = $wpdb->get_results( // phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching
 			$wpdb->prepare( "SELECT * FROM {$wpdb->prefix}wc_webhooks WHERE status = 'active' ORDER BY webhook_id LIMIT %d", $most ),
 			ARRAY_A
 		);
