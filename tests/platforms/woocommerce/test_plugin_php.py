@@ -41,6 +41,23 @@ def test_the_plugins_own_tests_pass() -> None:
 
 
 @needs_php
+def test_a_host_may_have_switched_functions_off() -> None:
+    """Without `inet_pton` every beacon was lost, without `ignore_user_abort` no response closed early."""
+    code = """
+        require 'tests/stubs.php';
+        require 'src/autoload.php';
+        $log = 'PixelConnector\\BeaconLog::admit';
+        $taken = $log( '203.0.113.7', 60 ) && $log( null, 60 );
+        PixelConnector\\AfterResponse::close();
+        exit( $taken && 1 === Fake::$closed ? 0 : 1 );
+    """
+    switched_off = "disable_functions=inet_pton,ignore_user_abort,set_time_limit"
+    run = _php("-d", switched_off, "-r", code, cwd=PLUGIN_FOLDER)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@needs_php
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PLUGIN_FOLDER)))
 def test_php_reads_the_file(path: Path) -> None:
     run = _php("-l", str(path))
@@ -73,9 +90,9 @@ def test_the_shoppers_requests_make_no_call() -> None:
     assert users == {"AdminPage.php", "Privacy.php"}
 
 
-def _php(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _php(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     assert PHP is not None
-    return subprocess.run([PHP, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([PHP, *arguments], capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
 
 
 def _without_comments(code: str) -> str:

@@ -131,8 +131,19 @@ final class BeaconLog {
 	 * @param string|null $ip Address.
 	 */
 	private static function key( ?string $ip ): string {
-		$packed = null === $ip ? false : inet_pton( $ip );
-		$whole  = false === $packed ? 'none' : ( 16 === strlen( $packed ) ? substr( $packed, 0, 8 ) : $packed );
-		return substr( hash_hmac( 'sha256', $whole, wp_salt( 'nonce' ) ), 0, 12 );
+		return substr( hash_hmac( 'sha256', self::network( (string) $ip ), wp_salt( 'nonce' ) ), 0, 12 );
+	}
+
+	/**
+	 * The network that counts as one. Where a host has switched the function off, each address counts alone.
+	 *
+	 * @param string $ip Address, or an empty string.
+	 */
+	private static function network( string $ip ): string {
+		if ( '' === $ip || ! function_exists( 'inet_pton' ) ) {
+			return $ip;
+		}
+		$packed = (string) inet_pton( $ip );
+		return 16 === strlen( $packed ) ? substr( $packed, 0, 8 ) : $packed;
 	}
 }
