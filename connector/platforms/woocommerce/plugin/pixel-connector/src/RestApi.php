@@ -146,13 +146,12 @@ final class RestApi {
 	}
 
 	/**
-	 * Forgets the connection, the scripts and what was counted.
+	 * Forgets the connection, the scripts, what was counted and what waits for us.
 	 */
 	public function disconnect(): \WP_REST_Response {
 		$this->connection->forget();
 		( new ScriptTags() )->forget();
-		delete_option( BeaconLog::OPTION );
-		delete_option( Breaker::OPTION );
+		Uninstall::remove_records();
 		return new \WP_REST_Response( array( 'connected' => false ), 200 );
 	}
 

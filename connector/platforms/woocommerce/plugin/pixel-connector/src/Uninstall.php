@@ -22,13 +22,42 @@ final class Uninstall {
 	public static function run( bool $with_order_meta ): void {
 		$connector = ( new Connection() )->connector_url();
 		self::remove_webhooks( $connector );
-		foreach ( array( Connection::OPTION, Connection::SECRET_OPTION, ScriptTags::OPTION, BeaconLog::OPTION, Breaker::OPTION ) as $option ) {
+		foreach ( array( Connection::OPTION, Connection::SECRET_OPTION, ScriptTags::OPTION ) as $option ) {
 			delete_option( $option );
 		}
-		self::remove_transients();
+		self::remove_records();
 		if ( $with_order_meta ) {
 			self::remove_order_meta();
 		}
+	}
+
+	/**
+	 * Removes what was counted, what visitors have told, and what of theirs waits to be delivered.
+	 */
+	public static function remove_records(): void {
+		delete_option( BeaconLog::OPTION );
+		delete_option( Breaker::OPTION );
+		self::remove_transients();
+		self::remove_queued( '%"arg":"{\\\\"event_id\\\\":%' );
+	}
+
+	/**
+	 * Removes deliveries from WooCommerce's queue.
+	 *
+	 * @param string $arguments How their arguments look: a pattern for LIKE.
+	 */
+	private static function remove_queued( string $arguments ): void {
+		global $wpdb;
+		$quiet = $wpdb->suppress_errors( true ); // A shop may keep its queue elsewhere.
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching
+		$wpdb->query(
+			$wpdb->prepare(
+				"DELETE FROM {$wpdb->prefix}actionscheduler_actions WHERE hook = 'woocommerce_deliver_webhook_async' AND status IN ('pending', 'complete') AND ( args LIKE %s OR extended_args LIKE %s )",
+				$arguments,
+				$arguments
+			)
+		);
+		$wpdb->suppress_errors( $quiet );
 	}
 
 	/**
@@ -60,6 +89,7 @@ final class Uninstall {
 	 */
 	private static function remove_webhook( int $id, string $table ): void {
 		global $wpdb;
+		self::remove_queued( '{"webhook\\_id":' . $id . ',%' );
 		if ( class_exists( '\WC_Webhook' ) ) {
 			( new \WC_Webhook( $id ) )->delete( true );
 			return;

@@ -9,12 +9,12 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
-		self::$ran        = self::$locked = self::$forgotten = array();
+		self::$ran        = self::$locked = self::$forgotten = self::$removed = array();
 		self::$closed     = self::$filled = 0;
 		self::$cron       = false;
 		self::$store      = '';
@@ -133,10 +133,13 @@ function WC() { return new class() { public function queue() { return new class(
 class Fake_DB {
 	public $prefix = 'wp_';
 	public $postmeta = 'wp_postmeta';
+	public $options = 'wp_options';
+	public function suppress_errors( $quiet ) { return false; }
+	public function esc_like( $text ) { return addcslashes( $text, '_%\\' ); }
 	private $values = array();
 	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
 	public function get_var( $query ) { return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
-	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } return 1; }
+	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } if ( 0 === strpos( $query, 'DELETE' ) ) { Fake::$removed[] = array( $query, $this->values[0] ); } return 1; }
 	public function get_results( $query ) { return Fake::$rows; }
 	public function get_col( $query ) { return array_keys( Fake::$webhooks ); }
 }

@@ -93,6 +93,7 @@ return array(
 		same( '', ( new Connection() )->link_secret() );
 		same( array(), ( new ScriptTags() )->all() );
 		same( array(), array_keys( Fake::$options ) );
+		same( array( '\_transient\_pixel\_connector\_%', '\_transient\_timeout\_pixel\_connector\_%', '%"arg":"{\\\\"event_id\\\\":%' ), array_column( Fake::$removed, 1 ), 'what visitors have told:' );
 	},
 	'beacons that are understood' => static function () {
 		$id = str_repeat( 'ab', 16 );
