@@ -94,7 +94,7 @@ def values_at_fault(error: Exception) -> bool:
 
 
 class DatabaseBusy(Exception):
-    """Another writer of this process kept the database for too long."""
+    """Another writer kept the database for too long."""
 
 
 class ArrivalWriter:
@@ -140,7 +140,7 @@ class ArrivalWriter:
     def _opened(self) -> PoolProxiedConnection:
         holder = self._database.engine.raw_connection()
         connection: Any = holder.driver_connection
-        connection.execute(f"PRAGMA busy_timeout={int(self._patience * 1000)}")
+        connection.execute("PRAGMA busy_timeout=0")  # the waiting is ours
         return holder
 
     def _write_alone(self, connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
@@ -148,8 +148,11 @@ class ArrivalWriter:
         if not lock.acquire(timeout=self._patience):
             raise DatabaseBusy
         try:
+            if not self._database.turns.begin(connection, self._patience):
+                raise DatabaseBusy
             return _write_sqlite(connection, arrivals)
         finally:
+            self._database.turns.ended()
             lock.release()
 
     def _forget(self) -> None:
@@ -166,7 +169,6 @@ class ArrivalWriter:
 
 
 def _write_sqlite(connection: Any, arrivals: Sequence[Arrival]) -> list[int | None]:
-    connection.execute("BEGIN IMMEDIATE")
     try:
         repeats = _sqlite_rows(connection, arrivals)
         failpoints.reach("after_insert")

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine, make_url
 
+from connector.storage.turns import WriterTurns
+
 __all__ = ["POSTGRES_OPTIONS", "Database", "open_database", "sqlite_pragmas"]
 
 BUSY_TIMEOUT_MS = 15_000
@@ -47,13 +49,14 @@ class Database:
     """An engine with `read()` and `write()` transactions.
 
     On SQLite writers of this process take turns at a lock, so that they queue fairly here instead of polling
-    the file; other processes are kept out by BEGIN IMMEDIATE.
+    the file; other processes are kept out by BEGIN IMMEDIATE, and those of ours take turns too (`storage/turns.py`).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, turns: WriterTurns | None = None) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.write_lock = threading.Lock()
+        self.turns = turns or WriterTurns(None)
 
     @property
     def sqlite_path(self) -> str:
@@ -75,19 +78,25 @@ class Database:
             return
         with self.write_lock, self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
-            with connection.begin():
-                yield connection
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                self.turns.ended()
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        self.turns.close()
 
 
 def open_database(url: str, *, pool_size: int = 12) -> Database:
     """Open the database of that address. SQLite files get their folder made. Makes no tables."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
-        return Database(_sqlite_engine(url))
+        file = _sqlite_file(url)
+        turns = WriterTurns(file)
+        return Database(_sqlite_engine(url, file, turns), turns)
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -106,9 +115,12 @@ def open_database(url: str, *, pool_size: int = 12) -> Database:
     return Database(engine)
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _sqlite_file(url: str) -> Path | None:
     path = make_url(url).database
-    file = Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
+    return Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
+
+
+def _sqlite_engine(url: str, file: Path | None, turns: WriterTurns) -> Engine:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})
@@ -120,16 +132,30 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        _refuse_read_only(connection, path)
+        _refuse_read_only(connection, file)
         connection.isolation_level = None  # transactions are begun by the listener below
         sqlite_pragmas(connection)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not connection.get_execution_options().get(_WRITES):
+            connection.exec_driver_sql("BEGIN")
+        elif not _begun_in_turn(connection, turns):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # says itself what keeps it
 
     return engine
+
+
+def _begun_in_turn(connection: Connection, turns: WriterTurns) -> bool:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA busy_timeout=0")  # the waiting is ours
+    try:
+        return turns.begin(driver, BUSY_TIMEOUT_MS / 1000)
+    except sqlite3.Error:
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 def _make_private_file(path: Path) -> None:
@@ -140,13 +166,13 @@ def _make_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _refuse_read_only(connection: Any, path: str | None) -> None:
+def _refuse_read_only(connection: Any, path: Path | None) -> None:
     """What is opened while the file may not be written stays read-only, and so does all that is opened beside it, for
     they share the log's index. So there is no such connection; once the file may be written again, the next is good.
     """
-    files = [path, f"{path}-wal", f"{path}-shm"] if path and path != ":memory:" else []
+    files = [path, Path(f"{path}-wal"), Path(f"{path}-shm")] if path else []
     for name in files:
-        if Path(name).exists() and not os.access(name, os.W_OK):
+        if name.exists() and not os.access(name, os.W_OK):
             connection.close()
             raise sqlite3.OperationalError(
                 "the database may not be written: look at the owner and modes of its files"
