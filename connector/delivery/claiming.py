@@ -5,29 +5,31 @@ Consent and age are judged at the last moment before a call. What may not leave 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from connector import failpoints
 from connector.core.states import EventState, Lane
+from connector.core.store_events import ConsentStatement
 from connector.delivery.batches import EventBatch, group
 from connector.delivery.judging import Judged, judge, subjects_of
 from connector.delivery.leases import Leases
 from connector.errors import CredentialUnreadable
 from connector.logs import log
 from connector.storage.deliveries import (
+    PendingEvent,
     Settlement,
     blocked_installations,
     change_payloads,
     consent_statements,
     load_pending,
     lose_access,
-    sending_pixel,
+    sending_pixels,
     settle,
 )
-from connector.storage.installations import open_credentials
+from connector.storage.installations import live_credentials, open_credentials
 from connector.storage.notices import raise_notice
 from connector.storage.opening import Storage
 from connector.storage.queue import Claimed, ClockWatch, event_queue
@@ -38,6 +40,7 @@ __all__ = ["Claim", "Claiming", "Unreadable"]
 # of all turns at least, and no backlog is ever left out.
 _TURNS = (Lane.FRESH, Lane.RETRY, Lane.FRESH, Lane.REPLAY, Lane.FRESH, Lane.RECONCILE)
 _ERASED = "erased"
+_MOST_EVENTS = 1000  # of one look
 _BLOCKED_FOR = timedelta(seconds=1)  # how long the list of paused installations is believed
 
 
@@ -51,10 +54,15 @@ class Claim:
     pixel_code: str
     access_token: str
     batches: tuple[EventBatch, ...]
-    full: bool  # as many as were asked for: there may be more
+    full: bool  # there may be more
+
+    @property
+    def event_count(self) -> int:
+        """Of all its batches."""
+        return sum(len(each.events) for each in self.batches)
 
     def __repr__(self) -> str:
-        return f"Claim({self.token}, {self.installation_id}, {sum(len(each.events) for each in self.batches)} events)"
+        return f"Claim({self.token}, {self.installation_id}, {self.event_count} events)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,27 @@ class Unreadable:
     """An installation whose credentials do not open; its work was given back."""
 
     installation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one claim took of the queue."""
+
+    token: int
+    installation_id: str
+    lane: Lane
+    pixel_code: str
+    work: list[Claimed]
+    full: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Known:
+    """What all claims of one look need: tokens by installation, events by row id, consent by both."""
+
+    tokens: dict[str, str]
+    events: dict[int, PendingEvent]
+    statements: dict[str, dict[bytes, list[ConsentStatement]]]
 
 
 class Claiming:
@@ -94,23 +123,12 @@ class Claiming:
             log.warning("clock_set_back", seconds=int(by.total_seconds()))
             with self._storage.database.write() as connection:
                 event_queue.set_back(connection, now, self._leases.length, self._longest_wait)
-        taken: list[Claim | Unreadable] = []
-        empty: set[tuple[Lane, str]] = set()
-        for lane, installation_id in self._choices(room, now, waiting, Counter(busy), most_each):
-            if (lane, installation_id) in empty:
-                continue
-            try:
-                claim = self._claim(lane, installation_id, now)
-            except Exception:
-                if not taken:
-                    raise
-                log.exception("claim_failed", installation_id=installation_id)
-                break  # what was taken before is sent all the same
-            if claim is not None:
-                taken.append(claim)
-            if not isinstance(claim, Claim) or not claim.full:
-                empty.add((lane, installation_id))
-        return taken
+        choices = self._choices(room, now, waiting, Counter(busy), most_each)
+        if not choices:
+            return []
+        taken = self._claim(choices, now)
+        failpoints.reach("after_claim")
+        return self._prepare(taken, now)
 
     def _choices(
         self, room: int, now: datetime, waiting: frozenset[str], taken: "Counter[str]", most_each: int
@@ -134,7 +152,6 @@ class Claiming:
             passed = 0
             installation_id = due[lane].pop(0)
             due[lane].append(installation_id)  # comes again when the others had their turn
-            self._cursors[lane] = installation_id
             taken[installation_id] += 1
             choices.append((lane, installation_id))
         return choices
@@ -145,49 +162,94 @@ class Claiming:
             self._blocked_at = now
         return self._blocked
 
-    def _claim(self, lane: Lane, installation_id: str, now: datetime) -> Claim | Unreadable | None:
-        token = self._storage.new_id()
+    def _claim(self, choices: Sequence[tuple[Lane, str]], now: datetime) -> list[_Taken]:
+        """All in one transaction: where each store has one event, a commit for each would be most of the work."""
         until = self._leases.until(now)
+        taken: list[_Taken] = []
+        empty: set[tuple[Lane, str]] = set()
         with self._storage.database.write() as connection:
-            pixel_code = sending_pixel(connection, installation_id)
-            if pixel_code is None:
-                self.forget_blocked()
-                return None
-            claimed = event_queue.claim(
-                connection, installation_id, lane, now=now, lease_until=until, token=token, limit=self._batch_size
-            )
-        if not claimed:
-            return None
-        self._leases.hold(token, [each.id for each in claimed])
-        failpoints.reach("after_claim")
-        try:
-            return self._prepare(token, claimed, pixel_code, now)
-        except CredentialUnreadable:
-            self._credential_unreadable(token, installation_id, now)
-            return Unreadable(installation_id)
-        except Exception:
-            self._leases.drop(token)  # runs out by itself; nobody must keep it alive
-            raise
+            pixels = sending_pixels(connection, {name for _, name in choices})
+            for lane, name in choices:
+                if sum(len(each.work) for each in taken) >= _MOST_EVENTS:
+                    taken[-1] = replace(taken[-1], full=True)
+                    break  # a transaction stays short
+                self._cursors[lane] = name
+                if name not in pixels:
+                    self.forget_blocked()
+                elif (lane, name) not in empty:
+                    token = self._storage.new_id()
+                    work = event_queue.claim(
+                        connection, name, lane, now=now, lease_until=until, token=token, limit=self._batch_size
+                    )
+                    full = len(work) == self._batch_size
+                    if not full:
+                        empty.add((lane, name))
+                    if work:
+                        taken.append(_Taken(token, name, lane, pixels[name], work, full))
+        for each in taken:
+            self._leases.hold(each.token, [one.id for one in each.work])
+        return taken
 
-    def _prepare(self, token: int, claimed: Sequence[Claimed], pixel_code: str, now: datetime) -> Claim | None:
-        installation_id, lane = claimed[0].installation_id, claimed[0].lane
+    def _prepare(self, taken: Sequence[_Taken], now: datetime) -> list[Claim | Unreadable]:
+        prepared: list[Claim | Unreadable] = []
+        try:
+            known = self._known(taken, now)
+        except Exception:
+            for each in taken:
+                self._leases.drop(each.token)  # runs out by itself; nobody must keep it alive
+            raise
+        for each in taken:
+            try:
+                claim = self._prepare_one(each, known, now)
+            except Exception:
+                log.exception("claim_failed", installation_id=each.installation_id)
+                self._leases.drop(each.token)
+                continue  # the others are sent all the same
+            if claim is not None:
+                prepared.append(claim)
+        return prepared
+
+    def _known(self, taken: Sequence[_Taken], now: datetime) -> _Known:
         with self._storage.database.read() as connection:
-            secrets = open_credentials(connection, self._storage.keys, installation_id, "access_token", now)
-            events = load_pending(connection, claimed)
-            subjects = {each for event in events for each in subjects_of(event)}
-            statements = consent_statements(connection, installation_id, subjects)
-        if not secrets:
-            self._token_missing(token, installation_id, now)
-            return None
-        judged = judge(events, statements, now)
-        over = {each.id for each in claimed} - {event.row_id for event in events}
+            names = sorted({each.installation_id for each in taken})
+            tokens = live_credentials(connection, self._storage.keys, "access_token", now, names)
+            events = load_pending(connection, [one for each in taken for one in each.work])
+            subjects = {subject for event in events for subject in subjects_of(event)}
+            statements = consent_statements(connection, subjects)
+        return _Known(
+            {name: found[0][0] for name, found in tokens.items()}, {one.row_id: one for one in events}, statements
+        )
+
+    def _prepare_one(self, taken: _Taken, known: _Known, now: datetime) -> Claim | Unreadable | None:
+        access_token = known.tokens.get(taken.installation_id)
+        if access_token is None:
+            return self._without_token(taken, now)
+        events = [known.events[one.id] for one in taken.work if one.id in known.events]
+        judged = judge(events, known.statements.get(taken.installation_id, {}), now)
+        over = {one.id for one in taken.work} - known.events.keys()
         if over:  # decided elsewhere meanwhile, or erased: without a payload there is nothing to send
             gone = Settlement(tuple(sorted(over)), EventState.WITHDRAWN, _ERASED, counts=False)
             judged.settlements.append(gone)
-        self._settle_judged(token, judged, now)
-        full = len(claimed) == self._batch_size
+        self._settle_judged(taken.token, judged, now)
         batches = tuple(group(judged.sendable, self._batch_size))
-        return Claim(token, installation_id, lane, pixel_code, secrets[0], batches, full)
+        return Claim(
+            taken.token, taken.installation_id, taken.lane, taken.pixel_code, access_token, batches, taken.full
+        )
+
+    def _without_token(self, taken: _Taken, now: datetime) -> Unreadable | None:
+        """None was ever given, or none opens."""
+        with self._storage.database.read() as connection:
+            try:
+                open_credentials(connection, self._storage.keys, taken.installation_id, "access_token", now)
+            except CredentialUnreadable:
+                unreadable = True
+            else:
+                unreadable = False
+        if unreadable:
+            self._credential_unreadable(taken.token, taken.installation_id, now)
+            return Unreadable(taken.installation_id)
+        self._token_missing(taken.token, taken.installation_id, now)
+        return None
 
     def _settle_judged(self, token: int, judged: Judged, now: datetime) -> None:
         if not (judged.settlements or judged.changes):

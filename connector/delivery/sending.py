@@ -6,10 +6,9 @@ saw is made again under the same event ids, which TikTok merges.
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -22,6 +21,7 @@ from connector.delivery.batches import EventBatch
 from connector.delivery.claiming import Claim
 from connector.delivery.leases import Leases
 from connector.delivery.pacing import Pacing
+from connector.delivery.result_writes import InThread, Outcome, ResultWrites
 from connector.delivery.results import RESULT_WORDS, Plan, plan, reason_of
 from connector.errors import AddressRefused, CredentialUnreadable, SendFailed
 from connector.logs import log
@@ -31,7 +31,7 @@ from connector.storage.deliveries import (
     PendingEvent,
     Settlement,
     lose_access,
-    record_attempt,
+    record_attempts,
     settle,
     times_answered_alone,
 )
@@ -42,8 +42,6 @@ from connector.tiktok.replies import ReadReply, read_reply
 from connector.tracing import TracedCall, Traces
 
 __all__ = ["Call", "Sending"]
-
-InThread = Callable[..., Awaitable[Any]]
 
 # Bases until trouble of this kind is usually over, where no time is named: a daily quota, tried each half hour;
 # maintenance, each ten minutes.
@@ -83,6 +81,7 @@ class Sending:
         timeout_seconds: float,
         random: Callable[[], float],
         in_thread: InThread,
+        results: ResultWrites,
         traces: Traces | None = None,
     ) -> None:
         self._storage = storage
@@ -94,6 +93,7 @@ class Sending:
         self._timeout = timeout_seconds
         self._random = random
         self._in_thread = in_thread
+        self._results = results
         self._traces = traces
 
     async def send(self, claim: Claim) -> int:
@@ -200,7 +200,8 @@ class Sending:
         ends = following.throttled is not None or (
             isinstance(call.result, RetryLater) and (call.reply.code is None or not may_go_on)
         )
-        await self._in_thread(self._write, claim, call, self._settlements(claim, call, following, ends=ends))
+        settlements = self._settlements(claim, call, following, ends=ends)
+        await self._results.write(Outcome(claim.token, call.record, call.batch.row_ids, settlements))
         return None if ends else following.resend
 
     async def _split_before(self, call: Call) -> int:
@@ -261,21 +262,13 @@ class Sending:
         log.warning("throttled", installation_id=claim.installation_id, reason=throttled.reason)
         return until
 
-    def _write(self, claim: Claim, call: Call, settlements: Sequence[Settlement]) -> None:
-        with self._storage.database.write() as connection:
-            record_attempt(connection, call.record, call.batch.row_ids)
-            settle(connection, claim.token, settlements, self._storage.now())
-            failpoints.reach("before_result_written")
-        for each in settlements:
-            self._leases.forget(claim.token, each.row_ids)
-
     def _access_lost(self, claim: Claim, call: Call, lost: AccessLost) -> None:
         """Pause the installation, unless its owner has given a new token meanwhile; all work is given back."""
         now = self._storage.now()
         held = tuple(sorted(self._leases.held(claim.token)))
         waits = Settlement(held, EventState.PENDING, "access_lost", now, claim.lane, counts=False)
         with self._storage.database.write() as connection:
-            record_attempt(connection, call.record, call.batch.row_ids)
+            record_attempts(connection, [(call.record, call.batch.row_ids)])
             settle(connection, claim.token, [waits], now)
             if self._is_current(connection, claim):
                 lose_access(

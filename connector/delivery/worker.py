@@ -14,6 +14,7 @@ from connector.delivery.batches import DEFAULT_BATCH_EVENTS
 from connector.delivery.claiming import Claim, Claiming, Unreadable
 from connector.delivery.leases import Leases
 from connector.delivery.pacing import Pacing
+from connector.delivery.result_writes import ResultWrites
 from connector.delivery.sending import Sending
 from connector.logs import log
 from connector.outbound import Outbound
@@ -24,7 +25,11 @@ __all__ = ["DeliveryOptions", "DeliveryWorker"]
 
 _T = TypeVar("_T")
 _UNREADABLE_WAIT = 12  # retry bases until an installation with unreadable credentials is looked at again
-_FREE_PLACES = 2  # that one installation never takes: however long its calls last, another's order leaves at once
+# Of one installation's calls at once, and places that it never takes: however long its calls last, another's order
+# leaves at once, and TikTok need not throttle it.
+_MOST_OF_ONE = 6
+_FREE_PLACES = 2
+_MOST_IN_FLIGHT = 4000  # events in calls of this worker: what they take of memory
 _GATHER_SECONDS = 0.05  # after a wake-up: events that are committed together leave together
 
 
@@ -37,7 +42,7 @@ class DeliveryOptions:
     retry_base: float = 5.0
     lease_seconds: float = 30.0
     batch_size: int = DEFAULT_BATCH_EVENTS
-    concurrency: int = 8
+    concurrency: int = 32  # a call takes a fifth of a second, and small stores' calls have an event each
     timeout_seconds: float = 20.0
     shutdown_seconds: float = 5.0  # how long calls in flight may still take after a stop
 
@@ -61,6 +66,7 @@ class DeliveryWorker:
         longest = timedelta(seconds=longest_wait(options.retry_base))
         self._claiming = Claiming(storage, self._leases, options.batch_size, longest)
         self._pacing = Pacing(options.retry_base)
+        self._results = ResultWrites(storage, self._leases, self._in_thread)
         self._sending = Sending(
             storage,
             outbound,
@@ -71,9 +77,10 @@ class DeliveryWorker:
             timeout_seconds=options.timeout_seconds,
             random=random,
             in_thread=self._in_thread,
+            results=self._results,
             traces=traces,
         )
-        self._running: dict[asyncio.Task[int], str] = {}  # with the installation of each
+        self._running: dict[asyncio.Task[int], Claim] = {}
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.looked_at: datetime | None = None  # when it last looked for work without an error
@@ -119,17 +126,23 @@ class DeliveryWorker:
             return False
         for claim in claims:
             task = asyncio.create_task(self._send(claim))
-            self._running[task] = claim.installation_id
+            self._running[task] = claim
             task.add_done_callback(self._running.pop)
-        return any(claim.full for claim in claims) or len(self._running) >= self._options.concurrency
+        return any(claim.full for claim in claims) or self._places() <= 0
+
+    def _places(self) -> int:
+        """How many claims fit beside those that run."""
+        if sum(claim.event_count for claim in self._running.values()) >= _MOST_IN_FLIGHT:
+            return 0
+        return self._options.concurrency - len(self._running)
 
     async def _take(self) -> list[Claim]:
         now = self._storage.now()
-        room = self._pacing.room(self._options.concurrency - len(self._running), now)
+        room = self._pacing.room(self._places(), now)
         if room <= 0:
             return []
-        most = max(self._options.concurrency - _FREE_PLACES, 1)
-        busy = Counter(self._running.values())
+        most = max(min(self._options.concurrency - _FREE_PLACES, _MOST_OF_ONE), 1)
+        busy = Counter(claim.installation_id for claim in self._running.values())
         taken = await self._in_thread(self._claiming.take, room, self._pacing.waiting(now), most, busy)
         self.looked_at = now
         for each in taken:
@@ -149,7 +162,7 @@ class DeliveryWorker:
 
     async def _rest(self, stopping: asyncio.Task[bool], more: bool) -> None:
         """Wait for a stop, a wake-up or the interval; with more work than room, for the next free place."""
-        if more and len(self._running) < self._options.concurrency:
+        if more and self._places() > 0:
             return
         waking = asyncio.create_task(self._woken.wait())
         reasons: set[asyncio.Task[Any]] = {stopping, waking}
@@ -177,6 +190,7 @@ class DeliveryWorker:
             task.cancel()
         await asyncio.gather(*self._running, *helpers, return_exceptions=True)
         try:
+            await self._results.finish()
             await self._in_thread(self._leases.release_all)
         except Exception:
             log.exception("lease_release_failed")

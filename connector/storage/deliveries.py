@@ -32,9 +32,9 @@ __all__ = [
     "consent_statements",
     "load_pending",
     "lose_access",
-    "record_attempt",
+    "record_attempts",
     "resume_access",
-    "sending_pixel",
+    "sending_pixels",
     "settle",
     "times_answered_alone",
 ]
@@ -46,6 +46,7 @@ _attempt_event = AttemptEvent.__table__  # type: ignore[attr-defined]
 _consent = ConsentRecord.__table__  # type: ignore[attr-defined]
 _installation = Installation.__table__  # type: ignore[attr-defined]
 
+_NEW_ATTEMPT = insert(_attempt)
 _EVENTS_OF_ATTEMPT = BulkInsert(_attempt_event, ("event_row_id", "attempt_id"))
 _T = TypeVar("_T")
 _CHUNK = 500  # ids in one statement
@@ -129,12 +130,17 @@ def blocked_installations(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(select(c.id).where((c.state != "active") | (c.access != "ok"))).scalars())
 
 
-def sending_pixel(connection: Connection, installation_id: str) -> str | None:
-    """The installation's pixel code; None when its events may not leave now."""
-    c = _installation.c
-    where = (c.id == installation_id, c.state == "active", c.access == "ok")
-    found: str | None = connection.execute(select(c.pixel_code).where(*where)).scalar()
-    return found
+_PIXELS = PerDatabase(
+    lambda among: select(_installation.c.id, _installation.c.pixel_code).where(
+        among(_installation.c.id, "ids"), _installation.c.state == "active", _installation.c.access == "ok"
+    )
+)
+
+
+def sending_pixels(connection: Connection, installation_ids: Iterable[str]) -> dict[str, str]:
+    """The pixel codes of these installations; of those whose events may not leave now, none."""
+    rows = connection.execute(_PIXELS.on(connection), {"ids": sorted(set(installation_ids))})
+    return {row.id: row.pixel_code for row in rows}
 
 
 _LOADED = (
@@ -150,10 +156,10 @@ _PENDING = PerDatabase(
 _STATEMENTS = PerDatabase(
     lambda among: (
         select(
-            _consent.c.subject, _consent.c.status, _consent.c.stated_at, _consent.c.source,
-            _consent.c.global_privacy_control,
+            _consent.c.installation_id, _consent.c.subject, _consent.c.status, _consent.c.stated_at,
+            _consent.c.source, _consent.c.global_privacy_control,
         )
-        .where(among(_consent.c.subject, "subjects"), _consent.c.installation_id == bindparam("of"))
+        .where(among(_consent.c.subject, "subjects"))
         .order_by(_consent.c.id)
     )
 )  # fmt: skip
@@ -173,14 +179,15 @@ def _pending(row: Any, lane: Lane) -> PendingEvent:
 
 
 def consent_statements(
-    connection: Connection, installation_id: str, subjects: Iterable[bytes]
-) -> dict[bytes, list[ConsentStatement]]:
-    """Everything on record for these subjects of one installation, oldest first."""
-    found: dict[bytes, list[ConsentStatement]] = defaultdict(list)
+    connection: Connection, subjects: Iterable[bytes]
+) -> dict[str, dict[bytes, list[ConsentStatement]]]:
+    """Everything on record for these subjects, oldest first, by installation and subject."""
+    found: dict[str, dict[bytes, list[ConsentStatement]]] = defaultdict(lambda: defaultdict(list))
     for part in _chunks(list(set(subjects))):
-        values = {"subjects": list(part), "of": installation_id}
-        for subject, status, stated_at, source, signal in connection.execute(_STATEMENTS.on(connection), values):
-            found[bytes(subject)].append(ConsentStatement(ConsentStatus(status), stated_at, source, signal))
+        rows = connection.execute(_STATEMENTS.on(connection), {"subjects": list(part)})
+        for owner, subject, status, stated_at, source, signal in rows:
+            said = ConsentStatement(ConsentStatus(status), stated_at, source, signal)
+            found[owner][bytes(subject)].append(said)
     return found
 
 
@@ -248,10 +255,12 @@ def change_payloads(connection: Connection, changes: Sequence[PayloadChange], no
             connection.execute(update(_event).where(_event.c.id == bindparam("row")).values(values), rows)
 
 
-def record_attempt(connection: Connection, attempt: AttemptRecord, row_ids: Iterable[int]) -> None:
-    """Keep a call and which events were in it, whoever has the lease by now: the call was made."""
-    connection.execute(insert(_attempt), {name: getattr(attempt, name) for name in AttemptRecord.__slots__})
-    _EVENTS_OF_ATTEMPT.run(connection, [(row_id, attempt.id) for row_id in row_ids])
+def record_attempts(connection: Connection, made: Sequence[tuple[AttemptRecord, Iterable[int]]]) -> None:
+    """Keep calls and which events were in each, whoever has the lease by now: the calls were made."""
+    rows = [{name: getattr(attempt, name) for name in AttemptRecord.__slots__} for attempt, _ in made]
+    connection.execute(_NEW_ATTEMPT, rows)
+    events = [(row_id, attempt.id) for attempt, row_ids in made for row_id in row_ids]
+    _EVENTS_OF_ATTEMPT.run(connection, events)
 
 
 def times_answered_alone(connection: Connection, row_id: int, reason: str) -> int:

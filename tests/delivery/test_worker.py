@@ -172,7 +172,7 @@ def test_the_breaker_lets_one_probe_through_until_it_heals(road: Road, tiktok: S
 
     async def go() -> list[int]:
         async with Outbound() as outbound:
-            worker = DeliveryWorker(road.storage, outbound, options(tiktok), random=lambda: 0.0)
+            worker = DeliveryWorker(road.storage, outbound, options(tiktok, concurrency=8), random=lambda: 0.0)
             first = [await worker.run_once() for _ in range(3)]
             clock.advance(seconds=1)
             probes = [await worker.run_once() for _ in range(2)]

@@ -70,7 +70,7 @@ def test_what_delivery_reads_and_writes(storage: Storage, ids: list[int]) -> Non
 
     def ask(connection: object) -> None:
         assert load_pending(connection, claimed)  # type: ignore[arg-type]
-        assert consent_statements(connection, _STORE, subjects)  # type: ignore[arg-type]
+        assert consent_statements(connection, subjects)  # type: ignore[arg-type]
         done = Settlement(tuple(ids[:128]), EventState.DELIVERED)
         assert len(settle(connection, 0, [done], storage.now())) == 128  # type: ignore[arg-type]
 
