@@ -3,7 +3,6 @@
 import asyncio
 import time
 import weakref
-from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from sqlalchemy import text
@@ -12,19 +11,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connector.app.metrics import Metrics
-
-if TYPE_CHECKING:
-    from connector.app.server import Service
+from connector.app.service import Service
 
 __all__ = ["health_routes"]
 
 _DATABASE_SECONDS = 3.0
 _STALLED_SECONDS = 60.0
 _TOLD_ONLY = frozenset({"spool_empty"})  # a spool that is being drained keeps nobody from receiving
-_asking: "weakref.WeakKeyDictionary[Service, asyncio.Task[bool]]" = weakref.WeakKeyDictionary()
+_asking: weakref.WeakKeyDictionary[Service, asyncio.Task[bool]] = weakref.WeakKeyDictionary()
 
 
-def health_routes(service: "Service") -> list[Route]:
+def health_routes(service: Service) -> list[Route]:
     """The three addresses that machines look at."""
 
     async def healthz(_request: Request) -> Response:
@@ -45,7 +42,7 @@ def health_routes(service: "Service") -> list[Route]:
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-async def readiness(service: "Service") -> dict[str, bool]:
+async def readiness(service: Service) -> dict[str, bool]:
     """Each check by its name."""
     database = await _database_answers(service)
     moving = time.monotonic() - service.processing.last_round < _STALLED_SECONDS
@@ -57,7 +54,7 @@ async def readiness(service: "Service") -> dict[str, bool]:
     }
 
 
-async def _database_answers(service: "Service") -> bool:
+async def _database_answers(service: Service) -> bool:
     """One question at a time, however many ask: each that hangs would keep a thread from others."""
     asking = _asking.get(service)
     if asking is None or asking.done():
@@ -68,6 +65,6 @@ async def _database_answers(service: "Service") -> bool:
         return False
 
 
-def _ask(service: "Service") -> bool:
+def _ask(service: Service) -> bool:
     with service.storage.database.read() as connection:
         return bool(connection.execute(text("SELECT 1")).scalar() == 1)

@@ -6,18 +6,16 @@ worker processes without a socket are seen too.
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from sqlalchemy import Connection, func, select
 
+from connector.app.service import Service
 from connector.core.row_ids import id_at
 from connector.logs import log
 from connector.storage.queue import WorkQueue, event_queue, webhook_queue
 from connector.storage.tables import DeliveryAttempt, Installation, Notice, ProcessHeartbeat
-
-if TYPE_CHECKING:
-    from connector.app.server import Service
 
 __all__ = ["Metrics"]
 
@@ -32,7 +30,7 @@ _process = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
 class Metrics:
     """A collector for the registry of one server process."""
 
-    def __init__(self, service: "Service") -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
 
     def collect(self) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 Consent and age are judged at the last moment before a call. What may not leave is settled at once.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -137,7 +137,7 @@ class Claiming:
         with self._storage.database.read() as connection:
             excluded = self._not_now(connection, now) | waiting | full
             due = {
-                lane: event_queue.installations_due(connection, lane, now, self._cursors[lane], excluded)
+                lane: deque(event_queue.installations_due(connection, lane, now, self._cursors[lane], excluded))
                 for lane in Lane
             }
         choices: list[tuple[Lane, str]] = []
@@ -145,13 +145,14 @@ class Claiming:
         while len(choices) < room and passed < len(_TURNS):
             lane = _TURNS[self._turn % len(_TURNS)]
             self._turn += 1
-            due[lane] = [name for name in due[lane] if taken[name] < most_each]
+            while due[lane] and taken[due[lane][0]] >= most_each:
+                due[lane].popleft()
             if not due[lane]:
                 passed += 1
                 continue
             passed = 0
-            installation_id = due[lane].pop(0)
-            due[lane].append(installation_id)  # comes again when the others had their turn
+            installation_id = due[lane][0]
+            due[lane].rotate(-1)  # comes again when the others had their turn
             taken[installation_id] += 1
             choices.append((lane, installation_id))
         return choices

@@ -30,7 +30,9 @@ _UNREADABLE_WAIT = 12  # retry bases until an installation with unreadable crede
 _MOST_OF_ONE = 6
 _FREE_PLACES = 2
 _MOST_IN_FLIGHT = 4000  # events in calls of this worker: what they take of memory
-_GATHER_SECONDS = 0.05  # after a wake-up: events that are committed together leave together
+_GATHER_SECONDS = (
+    0.05  # after a wake-up: what is committed together leaves together; when crowded: places, for a look
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class DeliveryOptions:
     retry_base: float = 5.0
     lease_seconds: float = 30.0
     batch_size: int = DEFAULT_BATCH_EVENTS
-    concurrency: int = 32  # a call takes a fifth of a second, and small stores' calls have an event each
+    concurrency: int = 64  # a call takes a fifth of a second, and small stores' calls have an event each
     timeout_seconds: float = 20.0
     shutdown_seconds: float = 5.0  # how long calls in flight may still take after a stop
 
@@ -98,8 +100,8 @@ class DeliveryWorker:
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                more = await self._look()
-                await self._rest(stopping, more)
+                again = await self._look()
+                await self._rest(stopping, again)
         finally:
             self._loop = None
             await self._end(keeping, stopping)
@@ -118,7 +120,7 @@ class DeliveryWorker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _look(self) -> bool:
-        """Start as many claims as there is room for. True when there may be more work than room."""
+        """Start as many claims as there is room for. True when the next look may find more."""
         try:
             claims = await self._take()
         except Exception:
@@ -128,7 +130,7 @@ class DeliveryWorker:
             task = asyncio.create_task(self._send(claim))
             self._running[task] = claim
             task.add_done_callback(self._running.pop)
-        return any(claim.full for claim in claims) or self._places() <= 0
+        return any(claim.full for claim in claims)
 
     def _places(self) -> int:
         """How many claims fit beside those that run."""
@@ -160,17 +162,18 @@ class DeliveryWorker:
             self._leases.drop(claim.token)
             return 0
 
-    async def _rest(self, stopping: asyncio.Task[bool], more: bool) -> None:
+    async def _rest(self, stopping: asyncio.Task[bool], again: bool) -> None:
         """Wait for a stop, a wake-up or the interval; with more work than room, for the next free place."""
-        if more and self._places() > 0:
+        if again and self._places() > 0:
             return
         waking = asyncio.create_task(self._woken.wait())
         reasons: set[asyncio.Task[Any]] = {stopping, waking}
-        if more:
+        crowded = self._places() <= 0
+        if crowded or any(claim.full for claim in self._running.values()):
             reasons |= self._running.keys()
         await asyncio.wait(reasons, timeout=self._options.interval, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
-        if self._woken.is_set() and not stopping.done():
+        if (crowded or self._woken.is_set()) and not stopping.done():
             await asyncio.wait({stopping}, timeout=min(_GATHER_SECONDS, self._options.interval))
             self._woken.clear()
 

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connector.app import server
+from connector.app import server, service
 from connector.app.server import WebApplication
 from connector.intake.journal import Journal
 from connector.platforms import PLATFORMS
@@ -135,9 +135,9 @@ def main() -> None:
     port, journal, cpu = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     os.sched_setaffinity(0, {cpu})
     server.create_app = _create
-    server._QUIET_SECONDS = float("inf")  # what is stored stays so: the comparison handlers get the whole core
+    service._QUIET_SECONDS = float("inf")  # what is stored stays so: the comparison handlers get the whole core
     if journal == "each":
-        server.Journal = CommitEach  # type: ignore[misc]
+        service.Journal = CommitEach  # type: ignore[misc]
     server.run_server(load_settings(), port=port, delivery=False)
 
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from connector.app.metrics import Metrics
-from connector.app.server import build_service
+from connector.app.service import build_service
 from connector.cli.program import app
 from connector.settings import Settings
 from connector.storage.opening import Storage
