@@ -40,7 +40,7 @@ __all__ = ["Claim", "Claiming", "Unreadable"]
 # of all turns at least, and no backlog is ever left out.
 _TURNS = (Lane.FRESH, Lane.RETRY, Lane.FRESH, Lane.REPLAY, Lane.FRESH, Lane.RECONCILE)
 _ERASED = "erased"
-_MOST_EVENTS = 1000  # of one look
+_MOST_EVENTS = 500  # of one look
 _BLOCKED_FOR = timedelta(seconds=1)  # how long the list of paused installations is believed
 
 

@@ -168,12 +168,11 @@ class DeliveryWorker:
             return
         waking = asyncio.create_task(self._woken.wait())
         reasons: set[asyncio.Task[Any]] = {stopping, waking}
-        crowded = self._places() <= 0
-        if crowded or any(claim.full for claim in self._running.values()):
+        if self._places() <= 0 or any(claim.full for claim in self._running.values()):
             reasons |= self._running.keys()
-        await asyncio.wait(reasons, timeout=self._options.interval, return_when=asyncio.FIRST_COMPLETED)
+        happened, _ = await asyncio.wait(reasons, timeout=self._options.interval, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
-        if (crowded or self._woken.is_set()) and not stopping.done():
+        if happened and not stopping.done():
             await asyncio.wait({stopping}, timeout=min(_GATHER_SECONDS, self._options.interval))
             self._woken.clear()
 

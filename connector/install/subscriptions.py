@@ -124,8 +124,11 @@ def reconcile_subscriptions(
 def check_subscriptions(services: Services, installation: InstallationRecord) -> SubscriptionCheck:
     """The watchdog: find webhooks that went silent, revive them once we are healthy, tell the owner.
 
-    The caller starts a backfill from `gap_since`. Calls the store; takes seconds.
+    The caller starts a backfill from `gap_since`. Calls the store; takes seconds. A store without keys, added by
+    command, looks after its webhooks itself.
     """
+    if open_store(services, installation) is None:
+        return SubscriptionCheck(fault="no_keys")
     with services.storage.database.read() as connection:
         known = subscriptions_of(connection, installation.id)
     topics = _topics(any(one.topic in COMPANION_TOPICS for one in known))

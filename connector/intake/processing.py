@@ -5,6 +5,7 @@ stands in the history as unreadable, to be replayed when the fault is mended.
 """
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +42,8 @@ _BODIES = PerDatabase(
     ).where(among(_webhook.c.id, "ids"))
 )
 _GROUP = 128
+_LEAST = 32
+_GROUP_SECONDS = 0.1  # where several stores wait: for a group of one that floods us the others wait no longer
 _INSTALLATIONS_PER_GROUP = 16
 _TRIES = 5
 _AGAIN = timedelta(seconds=1)
@@ -79,13 +82,20 @@ class Processor:
         self._lease = timedelta(seconds=lease_seconds)
         self._after_commit = after_commit
         self._cursor = ""
+        self._fair_size = _GROUP
         self._clock = ClockWatch()
 
-    def run_once(self, limit: int = _GROUP) -> int:
+    def run_once(self) -> int:
         """Process one group. Returns how many webhooks were taken; 0 when nothing is due."""
-        claimed = self._claim(limit)
+        began = time.monotonic()
+        claimed = self._claim()
         if not claimed.webhooks:
             return 0
+        self._process(claimed)
+        self._fair_size = _fair_size(len(claimed.webhooks), time.monotonic() - began)
+        return len(claimed.webhooks)
+
+    def _process(self, claimed: _Group) -> None:
         group = self._fetched(claimed)
         try:
             self._finish(group)
@@ -93,7 +103,6 @@ class Processor:
             log.error("group_not_processed", error=type(error).__name__, webhooks=len(group.webhooks))
             self._one_by_one(group)
         self._after_commit()
-        return len(claimed.webhooks)
 
     def _fetched(self, group: _Group) -> _Group:
         """What webhooks only name becomes webhooks of its own; those that fail are tried again later."""
@@ -106,29 +115,30 @@ class Processor:
                 self._put_off(group.token, webhook, reason)
         return _Group(group.token, [one for one in group.webhooks if one.stored.id not in failed])
 
-    def _claim(self, limit: int) -> _Group:
+    def _claim(self) -> _Group:
         token = secrets.randbelow(1 << 62) + 1
         with self._storage.database.write() as connection:
-            claimed = self._claim_turns(connection, limit, token)
+            claimed = self._claim_turns(connection, token)
             rows = _load(connection, claimed)
         failpoints.reach("after_claim_webhooks")
         return _Group(token, [self._read(one, rows[one.id]) for one in claimed if one.id in rows])
 
-    def _claim_turns(self, connection: Connection, limit: int, token: int) -> list[Claimed]:
+    def _claim_turns(self, connection: Connection, token: int) -> list[Claimed]:
         now, claimed = self._storage.now(), list[Claimed]()
         if self._clock.set_back_by(now) is not None:
             webhook_queue.set_back(connection, now, self._lease, _LONGEST_WAIT)
         # Nothing can be mapped for a store that has no pixel yet: its orders wait for the owner to connect TikTok.
         unconnected = frozenset(one.id for one in self._installations.all().values() if not one.pixel_code)
+        limit = _GROUP
         for lane in Lane:
-            if len(claimed) >= limit:
-                break
             due = webhook_queue.installations_due(connection, lane, now, self._cursor, unconnected)
-            share = max(limit // max(min(len(due), _INSTALLATIONS_PER_GROUP), 1), 1)
+            if len(due) > 1:
+                limit = self._fair_size
             for installation_id in due[:_INSTALLATIONS_PER_GROUP]:
+                share = max(limit // min(len(due), _INSTALLATIONS_PER_GROUP), 1)
                 room = min(share, limit - len(claimed))
                 if room <= 0:
-                    break
+                    return claimed
                 claimed += webhook_queue.claim(
                     connection, installation_id, lane, now=now, lease_until=now + self._lease, token=token, limit=room
                 )
@@ -206,6 +216,11 @@ class Processor:
                     row["processed_at"],
                 )
             )  # fmt: skip
+
+
+def _fair_size(worked: int, seconds: float) -> int:
+    """As many as take no longer than a group may, at the speed of the last one."""
+    return max(_LEAST, min(int(worked * _GROUP_SECONDS / max(seconds, 1e-6)), _GROUP))
 
 
 def _withdraw(connection: Connection, event_id: int, storage: Storage) -> bool:

@@ -16,8 +16,10 @@ from typing import Any
 
 __all__ = ["WriterTurns"]
 
-_LOOK_SECONDS = 0.001  # between two looks of one that waits
-_GIVEN_WAY_SECONDS = 0.003  # enough for each that waits to look
+# Between two looks of one that waits: longer each time, for a look costs as much as storing a webhook.
+_FIRST_LOOK_SECONDS = 0.001
+_LAST_LOOK_SECONDS = 0.005
+_GIVEN_WAY_SECONDS = 0.006  # enough for each that waits to look
 
 
 class WriterTurns:
@@ -52,12 +54,13 @@ class WriterTurns:
         self._files = None
 
     def _waited(self, connection: Any, end_at: float) -> bool:
-        shown = False
+        shown, rest = False, _FIRST_LOOK_SECONDS
         while time.monotonic() < end_at:
             shown = shown or self._show()
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(rest)
             if _begun(connection):
                 return True
+            rest = min(rest + _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS)
         return False
 
     def _give_way(self) -> None:

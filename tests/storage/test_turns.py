@@ -67,7 +67,7 @@ def test_a_busy_process_that_nobody_waits_for_never_rests(path: Path) -> None:
             assert turns.begin(connection, 1)
             connection.execute("ROLLBACK")
             turns.ended()
-        assert time.monotonic() - began < 300 * 0.003  # giving way each time
+        assert time.monotonic() - began < 300 * 0.006  # giving way each time
 
 
 def test_patience_ends(path: Path) -> None:
