@@ -10,7 +10,8 @@ import ipaddress
 import socket
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,7 @@ from connector.errors import AddressRefused, SendFailed
 __all__ = ["MAX_ANSWER_BYTES", "Outbound", "Resolver", "is_public_address", "resolve", "send_now"]
 
 MAX_ANSWER_BYTES = 1024 * 1024
+_CONNECTIONS_EACH = 8  # of one client
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -130,6 +132,49 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+class _Clients:
+    """As many clients as there is need for, each with a few connections.
+
+    The library looks at every connection of a pool before and after each call: with 64 in one pool that was half of
+    the time of a worker with many small stores (measured, `make bench`).
+    """
+
+    def __init__(
+        self, backend: httpcore.AsyncNetworkBackend, certificates: ssl.SSLContext, max_connections: int
+    ) -> None:
+        self._backend = backend
+        self._certificates = certificates
+        self._most = max(max_connections // _CONNECTIONS_EACH, 1)
+        self._connections = min(max_connections, _CONNECTIONS_EACH)
+        self._clients: list[httpx.AsyncClient] = []
+        self._calls: list[int] = []  # in progress, by client
+
+    @contextmanager
+    def one(self) -> Iterator[httpx.AsyncClient]:
+        """The first that has a connection free, so that in quiet times the same ones stay warm."""
+        number = self._place()
+        self._calls[number] += 1
+        try:
+            yield self._clients[number]
+        finally:
+            self._calls[number] -= 1
+
+    def _place(self) -> int:
+        for number, calls in enumerate(self._calls):
+            if calls < self._connections:
+                return number
+        if len(self._clients) < self._most:
+            self._clients.append(_client(self._backend, self._certificates, self._connections))
+            self._calls.append(0)
+            return len(self._clients) - 1
+        return min(range(len(self._calls)), key=self._calls.__getitem__)  # waits there for a connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients:
+            await client.aclose()
+
+
 class Outbound:
     """Makes calls; one per event loop. Keeps connections alive, guarded and unguarded ones apart.
 
@@ -140,10 +185,10 @@ class Outbound:
         self, *, allow_private: bool = False, resolver: Resolver = resolve, max_connections: int = 64
     ) -> None:
         certificates = httpx.create_ssl_context()
-        plain = _client(httpcore.AnyIOBackend(), certificates, max_connections)
+        plain = _Clients(httpcore.AnyIOBackend(), certificates, max_connections)
         self._operators = plain
         guard = _GuardedBackend(resolver)
-        self._guarded = plain if allow_private else _client(guard, certificates, max_connections)
+        self._guarded = plain if allow_private else _Clients(guard, certificates, max_connections)
 
     async def send(
         self,
@@ -158,17 +203,18 @@ class Outbound:
         `guarded=False` is for addresses that the operator configured. Any HTTP status is an answer, redirects too.
         Raises SendFailed when no usable answer came, AddressRefused before anything is sent.
         """
-        client = self._guarded if guarded else self._operators
+        clients = self._guarded if guarded else self._operators
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await _exchange(client, request, max_answer_bytes)
+                with clients.one() as client:
+                    return await _exchange(client, request, max_answer_bytes)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, OSError) as error:
             raise SendFailed(_reason(error)) from None
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._operators.aclose()
-        await self._guarded.aclose()
+        await self._operators.close()
+        await self._guarded.close()
 
     async def __aenter__(self) -> "Outbound":
         return self
