@@ -81,8 +81,13 @@ def own_digest(digest: bytes, row_id: int) -> bytes:
     return hashlib.sha256(digest + row_id.to_bytes(8, "big")).digest()[:16]
 
 
-def _once(arrival: Arrival) -> Arrival:
-    """Draining can be cut short and begin again: a body that is never deduplicated gets a key of its own."""
+def _as_drained(arrival: Arrival) -> Arrival:
+    """A store's webhook says that it came this way; what a browser or a comparison told stays theirs.
+
+    Draining can be cut short and begin again: a body that is never deduplicated gets a key of its own.
+    """
+    if arrival.source == "store":
+        arrival.source = "spool"
     if not arrival.deduplicate:
         arrival.digest = own_digest(arrival.digest, arrival.id)
         arrival.deduplicate = True
@@ -95,7 +100,7 @@ class SpoolFile:
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self.path = path
         self._file = file
-        self._records = map(_once, read_records(file))
+        self._records = map(_as_drained, read_records(file))
 
     def next(self, most: int, most_bytes: int) -> list[Arrival]:
         """The next webhooks; none at the end."""

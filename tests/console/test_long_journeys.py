@@ -32,10 +32,12 @@ def test_of_many_attempts_the_newest_are_shown(staffed: World) -> None:
     assert f"/console/attempts/{attempts[0]}" not in page
 
 
-def test_an_export_goes_on_where_a_rare_filter_stopped(staffed: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(30):
-        staffed.add_webhook("order.updated", b"{}", reason="rare" if number % 10 == 0 else "")
-    monkeypatch.setattr("connector.storage.lists.SCAN_SECONDS", -1.0)
-    monkeypatch.setattr("connector.storage.lists._FIRST_CHUNK", 2)
-    text = client_of(staffed, SUPPORT).get("/console/webhooks/export?format=csv&reason=rare").text
-    assert len(text.strip().splitlines()) == 1 + 3
+def test_a_webhook_that_came_by_the_spool_says_why_it_came_that_way(staffed: World) -> None:
+    topic, body, headers = sample("order_created_pending")
+    staffed.add_webhook(topic, body, headers, order_id="37", source="spool")
+    staffed.add_webhook(topic, body, headers, order_id="38")
+    client, told = client_of(staffed, SUPPORT), "The database was out of reach when it arrived"
+    assert told in client.get("/console/installations/inst1/orders/37").text
+    assert told not in client.get("/console/installations/inst1/orders/38").text
+    listed = client.get("/console/webhooks?source=spool").text
+    assert len(set(re.findall(r"/console/webhooks/(\d+)", listed))) == 1

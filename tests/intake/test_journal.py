@@ -45,6 +45,12 @@ def stored(storage: Storage) -> list[bytes]:
         return list(connection.execute(select(_webhook.c.body).order_by(_webhook.c.id)).scalars())
 
 
+def sources(storage: Storage) -> list[str]:
+    """How they came, in the order of their rows."""
+    with storage.database.read() as connection:
+        return list(connection.execute(select(_webhook.c.source).order_by(_webhook.c.id)).scalars())
+
+
 def with_journal(storage: Storage, spool: Spool, scene: Callable[[Journal], Awaitable[None]]) -> None:
     async def play() -> None:
         journal = Journal(storage, spool, patience_seconds=_PATIENCE)
@@ -102,6 +108,23 @@ def test_a_locked_database_sends_webhooks_to_the_spool_and_they_come_back_in_ord
         assert await store(journal, copies) == [Stored.DUPLICATE] * 3
 
     with_journal(storage, spool, scene)
+
+
+def test_a_webhook_that_came_by_the_spool_says_so_and_a_browsers_view_stays_a_browsers(
+    storage: Storage, tmp_path: Path
+) -> None:
+    """A browser's word about a product is never taken for the store's, whatever way it took."""
+    spooled, view, direct = arrivals(storage, 3)
+    view.source = "browser"
+
+    async def scene(journal: Journal) -> None:
+        with taken(storage):
+            assert await store(journal, [spooled, view]) == [Stored.SPOOLED] * 2
+        await until(lambda: journal.database_ok and len(stored(storage)) == 2)
+        assert await store(journal, [direct]) == [Stored.NEW]
+
+    with_journal(storage, Spool(tmp_path / "spool"), scene)
+    assert sources(storage) == ["spool", "browser", "store"]
 
 
 def test_a_writer_of_the_same_process_that_takes_its_time_keeps_no_sender_waiting(
