@@ -1,20 +1,15 @@
-"""The pages of the lists, their exports and their saved links."""
+"""The pages of the lists and their saved links."""
 
-import asyncio
-import csv
-import io
-import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, delete, insert, select
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from connector.console.fields import Column
 from connector.console.gate import safe_next, viewer_of
+from connector.console.list_exports import exported
 from connector.console.list_requests import PAGE_SIZES, ListRequest, read_list_request
 from connector.console.list_views import ConsoleList
 from connector.console.rendering import ConsolePages
@@ -28,12 +23,6 @@ __all__ = ["ListPages"]
 
 _COUNTED = 1000
 _SORTED = 1000  # rows among which a column without an index is sorted
-_EXPORTED = 50_000
-_EXPORT_PART = 500
-_EXPORT_SECONDS = 120.0
-_EXPORT_TURN = 50
-# A spreadsheet takes a cell that starts like this for a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _link = SavedLink.__table__  # type: ignore[attr-defined]
 
 
@@ -72,14 +61,11 @@ class ListPages:
         )
 
     async def export(self, request: Request, view: ConsoleList) -> Response:
-        """The list as CSV or JSON, streamed: the same masked cells, up to 50,000 rows."""
+        """The list as CSV or JSON, streamed: the same columns, masked cells and order, up to 50,000 rows."""
         asked = read_list_request(request.query_params, view.listed)
-        fields = view.shown_fields(asked.columns)
         kind = "json" if request.query_params.get("format") == "json" else "csv"
-        rows = self._all_rows(view, asked, fields)
-        body = _as_json(rows) if kind == "json" else _as_csv(rows, [field.name for field in fields])
         return StreamingResponse(
-            body,
+            exported(self._services, view, asked, kind),
             media_type="application/json" if kind == "json" else "text/csv; charset=utf-8",
             headers={"content-disposition": f'attachment; filename="{view.key}.{kind}"'},
         )
@@ -110,23 +96,6 @@ class ListPages:
     def _write(self, statement: Any) -> None:
         with self._services.storage.database.write() as connection:
             connection.execute(statement)
-
-    async def _all_rows(
-        self, view: ConsoleList, asked: ListRequest, fields: Sequence[Column]
-    ) -> AsyncIterator[dict[str, Any]]:
-        wanted = replace(asked.wanted, limit=_EXPORT_PART, before=None, after=None)
-        sent, end = 0, time.monotonic() + _EXPORT_SECONDS
-        while sent < _EXPORTED and time.monotonic() < end:
-            page = await self._services.read(lambda c: read_page(c, view.listed, wanted))  # noqa: B023
-            for number, row in enumerate(page.rows):
-                if number % _EXPORT_TURN == 0:
-                    await asyncio.sleep(0)  # intake runs on this loop too
-                yield view.plain(row, fields)
-            sent += len(page.rows)  # a look that a rare filter stopped early brings few, the next goes on from there
-            if not page.more:
-                return
-            up = wanted.oldest_first
-            wanted = replace(wanted, before=None if up else page.edge, after=page.edge if up else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,31 +132,3 @@ def _places(asked: ListRequest, page: Page) -> tuple[str | None, str | None]:
     on_edge = page.edge if page.stopped and not backwards else last
     newer = asked.query(**{back_key: str(first)}) if came_from and first is not None else None
     return newer, asked.query(**{on_key: str(on_edge)}) if goes_on and on_edge is not None else None
-
-
-async def _as_csv(rows: AsyncIterator[dict[str, Any]], names: Sequence[str]) -> AsyncIterator[str]:
-    yield _csv_line(names)
-    async for row in rows:
-        yield _csv_line([_harmless(row[name]) for name in names])
-
-
-async def _as_json(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    before = b"["
-    async for row in rows:
-        yield before + b"\n" + orjson.dumps(row)
-        before = b","
-    yield b"\n]\n" if before == b"," else b"[]\n"
-
-
-def _csv_line(values: Sequence[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would calculate gets an apostrophe in front; numbers stay numbers."""
-    if not isinstance(value, str):
-        return "" if value is None else value
-    plain_number = value.removeprefix("-").replace(".", "", 1).isdigit()
-    return value if plain_number or not value.lstrip(" ").startswith(_FORMULA_STARTS) else f"'{value}"

@@ -26,7 +26,10 @@ __all__ = [
     "Page",
     "Wanted",
     "count_up_to",
+    "ids_sorted",
+    "read_narrow",
     "read_page",
+    "read_rows",
     "read_sorted",
 ]
 
@@ -76,16 +79,33 @@ def read_sorted(
     connection: Connection, listed: ListOf, wanted: Wanted, column: str, *, descending: bool, among: int
 ) -> Page:
     """The newest `among` matches sorted by a column, of those the first `limit`. Nothing sorts first."""
+    newest = replace(wanted, limit=among, oldest_first=False, before=None, after=None)
+    found = read_narrow(connection, listed, newest, column)
+    ids = ids_sorted([(row.id, getattr(row, column)) for row in found.rows], descending=descending)
+    return Page(read_rows(connection, listed, ids[: wanted.limit]), False, None, found.stopped)
+
+
+def read_narrow(connection: Connection, listed: ListOf, wanted: Wanted, column: str) -> Page:
+    """A page of which only the id, one column and those that are filtered by are sure to be there."""
+    if wanted.pointed:  # look-ups go by the list itself; only a walk gains from fewer columns
+        return read_page(connection, listed, wanted)
     scanned = tuple(name for name in listed.equal if wanted.equal.get(name))
     narrow = replace(listed, columns=tuple(dict.fromkeys(("id", column, *scanned))))
-    newest = replace(wanted, limit=among, oldest_first=False, before=None, after=None)
-    found = _walk_or_point(connection, listed, narrow, newest)
-    ordered = sorted(found.rows, key=lambda row: _sortable(getattr(row, column)), reverse=descending)
-    ids = [row.id for row in ordered[: wanted.limit]]
-    rows = {
-        row.id: row for row in connection.execute(select(*listed.shown()).where(listed.table.c.id.in_(ids))).all()
-    }
-    return Page([rows[row_id] for row_id in ids if row_id in rows], False, None, found.stopped)
+    down = wanted.after is None
+    return _walk(connection, narrow, wanted, _conditions(connection, listed, wanted), down, time.monotonic)
+
+
+def ids_sorted(found: Sequence[tuple[int, Any]], *, descending: bool) -> list[int]:
+    """Ids of pairs of id and value, by value; those of one value stay in their order. Nothing sorts first."""
+    ordered = sorted(found, key=lambda pair: _sortable(pair[1]), reverse=descending)
+    return [row_id for row_id, _ in ordered]
+
+
+def read_rows(connection: Connection, listed: ListOf, ids: Sequence[int]) -> list[Row[Any]]:
+    """These rows in this order; what is gone meanwhile is left out."""
+    statement = select(*listed.shown()).where(listed.table.c.id.in_(ids))
+    rows = {row.id: row for row in connection.execute(statement)}
+    return [rows[row_id] for row_id in ids if row_id in rows]
 
 
 def count_up_to(connection: Connection, listed: ListOf, wanted: Wanted, most: int) -> int | None:
@@ -99,13 +119,6 @@ def count_up_to(connection: Connection, listed: ListOf, wanted: Wanted, most: in
 
 def _sortable(value: Any) -> tuple[int, Any]:
     return (0, 0) if value is None else (1, value)
-
-
-def _walk_or_point(connection: Connection, listed: ListOf, narrow: ListOf, wanted: Wanted) -> Page:
-    """Look-ups go by the list itself; only a walk gains from fewer columns."""
-    if wanted.pointed:
-        return _pointed_page(connection, listed, wanted, down=True)
-    return _walk(connection, narrow, wanted, _conditions(connection, listed, wanted), True, time.monotonic)
 
 
 def _pointed_page(connection: Connection, listed: ListOf, wanted: Wanted, down: bool) -> Page:
