@@ -3,8 +3,8 @@
 Consent and age are judged at the last moment before a call. What may not leave is settled at once.
 """
 
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from connector.core.store_events import ConsentStatement
 from connector.delivery.batches import EventBatch, group
 from connector.delivery.judging import Judged, judge, subjects_of
 from connector.delivery.leases import Leases
+from connector.delivery.places import Places
 from connector.errors import CredentialUnreadable
 from connector.logs import log
 from connector.storage.deliveries import (
@@ -111,41 +112,32 @@ class Claiming:
         """Look anew for paused installations the next time."""
         self._blocked_at = None
 
-    def take(
-        self, room: int, waiting: frozenset[str], most_each: int, busy: Mapping[str, int]
-    ) -> list[Claim | Unreadable]:
-        """Up to `room` claims, none of the installations in `waiting`.
-
-        Of one installation at most `most_each`, together with the claims that are being sent (`busy`).
+    def take(self, room: int, waiting: frozenset[str], places: Places) -> list[Claim | Unreadable]:
+        """Up to `room` claims, none of the installations in `waiting`, and for each a place; `places` knows those
+        that are being sent.
         """
         now = self._storage.now()
         if (by := self._clock.set_back_by(now)) is not None:
             log.warning("clock_set_back", seconds=int(by.total_seconds()))
             with self._storage.database.write() as connection:
                 event_queue.set_back(connection, now, self._leases.length, self._longest_wait)
-        choices = self._choices(room, now, waiting, Counter(busy), most_each)
+        choices = self._choices(room, now, waiting, places)
         if not choices:
             return []
         taken = self._claim(choices, now)
         failpoints.reach("after_claim")
         return self._prepare(taken, now)
 
-    def _choices(
-        self, room: int, now: datetime, waiting: frozenset[str], taken: "Counter[str]", most_each: int
-    ) -> list[tuple[Lane, str]]:
-        full = frozenset(name for name, count in taken.items() if count >= most_each)
+    def _choices(self, room: int, now: datetime, waiting: frozenset[str], places: Places) -> list[tuple[Lane, str]]:
         with self._storage.database.read() as connection:
-            excluded = self._not_now(connection, now) | waiting | full
-            due = {
-                lane: deque(event_queue.installations_due(connection, lane, now, self._cursors[lane], excluded))
-                for lane in Lane
-            }
+            excluded = self._not_now(connection, now) | waiting
+            due = {lane: self._due(connection, lane, now, excluded, places) for lane in Lane}
         choices: list[tuple[Lane, str]] = []
         passed = 0
         while len(choices) < room and passed < len(_TURNS):
             lane = _TURNS[self._turn % len(_TURNS)]
             self._turn += 1
-            while due[lane] and taken[due[lane][0]] >= most_each:
+            while due[lane] and not places.may_take(lane, due[lane][0]):
                 due[lane].popleft()
             if not due[lane]:
                 passed += 1
@@ -153,9 +145,17 @@ class Claiming:
             passed = 0
             installation_id = due[lane][0]
             due[lane].rotate(-1)  # comes again when the others had their turn
-            taken[installation_id] += 1
+            places.take(lane, installation_id)
             choices.append((lane, installation_id))
         return choices
+
+    def _due(
+        self, connection: Connection, lane: Lane, now: datetime, excluded: frozenset[str], places: Places
+    ) -> deque[str]:
+        if not places.has_room(lane):
+            return deque()
+        cursor, passed_over = self._cursors[lane], excluded | places.full(lane)
+        return deque(event_queue.installations_due(connection, lane, now, cursor, passed_over))
 
     def _not_now(self, connection: Connection, now: datetime) -> frozenset[str]:
         if self._blocked_at is None or now - self._blocked_at >= _BLOCKED_FOR or now < self._blocked_at:

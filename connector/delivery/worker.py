@@ -2,7 +2,6 @@
 
 import asyncio
 import random as _random
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from connector.delivery.batches import DEFAULT_BATCH_EVENTS
 from connector.delivery.claiming import Claim, Claiming, Unreadable
 from connector.delivery.leases import Leases
 from connector.delivery.pacing import Pacing
+from connector.delivery.places import Places
 from connector.delivery.result_writes import ResultWrites
 from connector.delivery.sending import Sending
 from connector.logs import log
@@ -25,10 +25,6 @@ __all__ = ["DeliveryOptions", "DeliveryWorker"]
 
 _T = TypeVar("_T")
 _UNREADABLE_WAIT = 12  # retry bases until an installation with unreadable credentials is looked at again
-# Of one installation's calls at once, and places that it never takes: however long its calls last, another's order
-# leaves at once, and TikTok need not throttle it.
-_MOST_OF_ONE = 6
-_FREE_PLACES = 2
 _MOST_IN_FLIGHT = 4000  # events in calls of this worker: what they take of memory
 _GATHER_SECONDS = (
     0.05  # after a wake-up: what is committed together leaves together; when crowded: places, for a look
@@ -143,9 +139,9 @@ class DeliveryWorker:
         room = self._pacing.room(self._places(), now)
         if room <= 0:
             return []
-        most = max(min(self._options.concurrency - _FREE_PLACES, _MOST_OF_ONE), 1)
-        busy = Counter(claim.installation_id for claim in self._running.values())
-        taken = await self._in_thread(self._claiming.take, room, self._pacing.waiting(now), most, busy)
+        running = ((claim.lane, claim.installation_id) for claim in self._running.values())
+        places = Places(self._options.concurrency, running)
+        taken = await self._in_thread(self._claiming.take, room, self._pacing.waiting(now), places)
         self.looked_at = now
         for each in taken:
             if isinstance(each, Unreadable):

@@ -3,6 +3,9 @@
 import asyncio
 import time
 
+import pytest
+
+from connector.core.states import Lane
 from connector.delivery.worker import DeliveryWorker
 from connector.demo.tiktok_stand_in import StandInTikTok
 from connector.intake.processing import Processor
@@ -18,11 +21,11 @@ from tests.road.road import arrive_body, order_body, webhooks
 BACKLOG = 50_000
 
 
-def _backlog(road: Road, count: int = BACKLOG) -> None:
+def _backlog(road: Road, count: int = BACKLOG, lane: Lane = Lane.FRESH) -> None:
     """Work for so many events of one store. Most events themselves are left out: only what is claimed is read."""
     now = road.storage.now()
-    road.events(3000)
-    work = [NewWork(row_id, "store-1", now) for row_id in road.storage.new_ids(count - 3000)]
+    road.events(3000, lane=lane)
+    work = [NewWork(row_id, "store-1", now, lane) for row_id in road.storage.new_ids(count - 3000)]
     with road.storage.database.write() as connection:
         event_queue.add(connection, work)
 
@@ -38,6 +41,47 @@ def test_a_purchase_leaves_in_the_first_round_whatever_waits_before_it(road: Roa
     assert time.monotonic() - began < 5, "one round, not a backlog"
     with road.storage.database.read() as connection:
         assert event_queue.backlog(connection) > BACKLOG - 5000
+
+
+def test_a_purchase_is_in_the_next_claims_whatever_replay_of_its_own_store_waits(
+    road: Road, tiktok: StandInTikTok
+) -> None:
+    _backlog(road, lane=Lane.REPLAY)
+    rounds(road.storage, tiktok)
+    (mine,) = road.events(1)
+    rounds(road.storage, tiktok)
+    assert mine in {one.event["event_id"] for one in tiktok.accepted}
+    with road.storage.database.read() as connection:
+        assert event_queue.backlog(connection) > BACKLOG - 5000
+
+
+@pytest.mark.parametrize(("stores", "concurrency"), [(1, 8), (1, 2), (5, 8), (5, 4)])
+def test_replays_that_are_being_sent_leave_a_place_for_a_purchase(
+    road: Road, tiktok: StandInTikTok, stores: int, concurrency: int
+) -> None:
+    """All their calls hang. A purchase, of one of those stores, does not wait for any of them."""
+    names = [road.installation(f"replaying-{number}") for number in range(stores)]
+    for name in names:
+        road.events(200, name, lane=Lane.REPLAY)
+
+    async def go() -> None:
+        async with Outbound() as outbound:
+            settings = options(tiktok, batch_size=10, concurrency=concurrency, shutdown_seconds=0.1)
+            worker = DeliveryWorker(road.storage, outbound, settings)
+            stop = asyncio.Event()
+            tiktok.set_mode("hang")
+            running = asyncio.create_task(worker.run(stop))
+            await asyncio.sleep(0.5)
+            assert tiktok.calls > 0
+            road.events(1, names[0])
+            worker.wake()
+            async with asyncio.timeout(2):
+                while not any(one.lease_token for one in road.work if one.lane == Lane.FRESH):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            stop.set()
+            await running
+
+    asyncio.run(go())
 
 
 def test_calls_of_one_store_never_take_every_place(road: Road, tiktok: StandInTikTok) -> None:
@@ -80,13 +124,23 @@ def test_a_webhook_is_processed_in_the_first_group_whatever_waits_before_it(stor
         assert webhook_queue.backlog(connection) >= BACKLOG - 128
 
 
-def _stored(storage: Storage, installation_id: str, count: int) -> None:
+def test_a_webhook_is_processed_before_all_that_a_replay_of_its_store_reads_anew(
+    storage: Storage, clock: Clock
+) -> None:
+    add_installation(storage, "busy")
+    _stored(storage, "busy", BACKLOG, Lane.REPLAY)
+    arrive_body(storage, "order.updated", order_body(1), "busy")
+    assert Processor(storage, 30.0).run_once() > 1
+    assert [row.state for row in webhooks(storage) if row.topic == "order.updated"] == ["processed"]
+
+
+def _stored(storage: Storage, installation_id: str, count: int, lane: Lane = Lane.FRESH) -> None:
     now, writer = storage.now(), ArrivalWriter(storage.database)
     for start in range(0, count, 5000):
         group = []
         for number, row_id in enumerate(storage.new_ids(min(5000, count - start)), start):
             body = b'{"id":%d}' % (number + 1)
             digest = digest_of(installation_id, "order.deleted", body)
-            group.append(Arrival(row_id, installation_id, "order.deleted", now, digest, "{}", body))
+            group.append(Arrival(row_id, installation_id, "order.deleted", now, digest, "{}", body, lane=lane))
         writer.write(group)
     writer.close()
