@@ -98,7 +98,7 @@ def _run(storage: Storage, selection: ReplaySelection, plan: ReplayPlan) -> JobP
         while True:
             run_replay_steps(storage)
             job = find_job(storage, job_id)
-            if job is None or job.state in ("cancelled", "failed"):
+            if job is None or job.state in ("cancelling", "cancelled", "failed"):
                 raise ConnectorError(f"the replay was {job.state if job else 'removed'} before its end")
             bar.advance(job.replayed + job.skipped - seen)
             seen = job.replayed + job.skipped

@@ -21,6 +21,7 @@ from connector.operations.replay import (
     run_replay_steps,
     start_replay,
 )
+from connector.operations.replay_cancelling import MOST_COUNTED
 from connector.storage.journeys import store_names
 
 __all__ = ["ReplayPages", "read_selection"]
@@ -80,10 +81,10 @@ class ReplayPages:
         job = await self._services.run(lambda: find_job(self._services.storage, job_id))
         if job is None:
             return self._pages.fault(request, 404, "no_replay")
-        return self._pages.show(request, "replay.html", job=job)
+        return self._pages.show(request, "replay.html", job=job, most_counted=MOST_COUNTED)
 
     async def cancel(self, request: Request) -> Response:
-        """Stop before the next step."""
+        """Stop before the next step, and take back what has not left."""
         await self._services.guard.read(request)
         job_id, actor = int(request.path_params["id"]), viewer_of(request).email
         await self._services.run(lambda: cancel_replay(self._services.storage, job_id, actor=actor))

@@ -6,7 +6,7 @@ never wait for a replay. An event changes only if it still stands as it stood wh
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.states import EventState, Lane, WebhookState
 from connector.errors import UsageError
+from connector.operations.replay_cancelling import (
+    begin_to_cancel,
+    count_waiting,
+    forget_item,
+    note_items,
+    take_back_part,
+)
 from connector.operations.replay_rules import GOES, verdict_of
 from connector.operations.replay_selection import (
     PLAN_LIMIT,
@@ -48,6 +55,7 @@ __all__ = [
 ]
 
 _REPLAYED = "replayed"
+_BACK_AT_ONCE = 10  # parts that are taken back while a person waits
 
 _event = Event.__table__  # type: ignore[attr-defined]
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
@@ -69,8 +77,20 @@ class JobProgress:
     total: int
     replayed: int
     skipped: int
+    taken_back: int
     created_at: datetime
     updated_at: datetime
+    waiting: int = 0  # in the replay lane of its installation now, counted up to `MOST_COUNTED`; of one job only
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether there is something to stop or to take back."""
+        return self.state == "running" or (self.state == "done" and self.waiting > 0)
+
+    @property
+    def gone(self) -> int:
+        """How many left the queue before the job was cancelled."""
+        return self.replayed - self.taken_back
 
 
 def start_replay(storage: Storage, selection: ReplaySelection, *, actor: str, reason: str, total: int) -> int:
@@ -104,26 +124,27 @@ def start_replay(storage: Storage, selection: ReplaySelection, *, actor: str, re
 
 
 def cancel_replay(storage: Storage, job_id: int, *, actor: str) -> bool:
-    """Stop a running job before its next step; what it has sent on stays so. False when it does not run."""
-    with storage.database.write() as connection:
-        changed = connection.execute(
-            update(_job)
-            .where(_job.c.id == job_id, _job.c.state == "running")
-            .values(state="cancelled", updated_at=storage.now())
-        ).rowcount
-        if changed:
-            audit_in(connection, storage, actor, "replay_cancelled", target=str(job_id))
-    return bool(changed)
+    """Stop a job, and take back what it queued and has not left; some of it at once, the rest by later steps.
+
+    False when there is nothing to stop: it is over, or nothing waits any more.
+    """
+    job = find_job(storage, job_id)
+    if job is None or not begin_to_cancel(storage, job_id, webhooks=job.selection.webhooks, actor=actor):
+        return False
+    for _ in range(_BACK_AT_ONCE):
+        if not take_back_part(storage, job_id, webhooks=job.selection.webhooks):
+            break
+    return True
 
 
 def run_replay_steps(storage: Storage, most: int = 1) -> int:
-    """Up to `most` steps over the running jobs, oldest first. Returns how many were done; 0: nothing to do."""
+    """Up to `most` steps over the jobs that are not over, those that are cancelled first. Returns how many were
+    done; 0: nothing to do.
+    """
     done = 0
     while done < most:
         with storage.database.read() as connection:
-            job = connection.execute(
-                select(_job).where(_job.c.state == "running").order_by(_job.c.updated_at).limit(1)
-            ).first()
+            job = _next_job(connection)
         if job is None:
             break
         _step(storage, job)
@@ -131,11 +152,20 @@ def run_replay_steps(storage: Storage, most: int = 1) -> int:
     return done
 
 
+def _next_job(connection: Connection) -> Row[Any] | None:
+    open_jobs = select(_job).where(_job.c.state.in_(("running", "cancelling")))
+    return connection.execute(open_jobs.order_by(_job.c.state, _job.c.updated_at).limit(1)).first()
+
+
 def find_job(storage: Storage, job_id: int) -> JobProgress | None:
     """One job."""
     with storage.database.read() as connection:
         row = connection.execute(select(_job).where(_job.c.id == job_id)).first()
-    return _progress(row) if row else None
+        if row is None:
+            return None
+        job = _progress(row)
+        waiting = count_waiting(connection, job.installation_id, webhooks=job.selection.webhooks)
+    return replace(job, waiting=waiting)
 
 
 def last_jobs(storage: Storage, limit: int = 50) -> list[JobProgress]:
@@ -166,6 +196,7 @@ def replay_webhook(storage: Storage, webhook_id: int, *, actor: str, reason: str
             "run_at": storage.now(),
         }
         _add_work(connection, _webhook_work, [work])
+        forget_item(connection, webhook_id)
         connection.execute(
             update(_webhook).where(_webhook.c.id == webhook_id).values(state=WebhookState.RECEIVED, reason="")
         )
@@ -193,6 +224,7 @@ def decide_held(storage: Storage, event_row_id: int, *, send: bool, actor: str, 
             values |= {"state": EventState.WITHDRAWN, "reason": "let_go_by_decision", "next_attempt_at": None}
             values |= {"payload": None, "match_keys": ""}
         connection.execute(update(_event).where(c.id == event_row_id).values(values))
+        forget_item(connection, event_row_id)
         if send:
             work = {"id": event_row_id, "installation_id": row.installation_id, "lane": Lane.REPLAY, "run_at": now}
             _add_work(connection, _event_work, [work])
@@ -211,6 +243,9 @@ def look(storage: Storage, selection: ReplaySelection, limit: int = PLAN_LIMIT) 
 
 def _step(storage: Storage, job: Row[Any]) -> None:
     selection = ReplaySelection.from_json(job.selection)
+    if job.state == "cancelling":
+        take_back_part(storage, job.id, webhooks=selection.webhooks)
+        return
     (_webhook_step if selection.webhooks else _event_step)(storage, job, selection)
 
 
@@ -219,15 +254,19 @@ def _webhook_step(storage: Storage, job: Row[Any], selection: ReplaySelection) -
         selected_installation(connection, selection)
         part = next(selected_webhooks(connection, selection, job.position))
     with storage.database.write() as connection:
-        if not _still_runs(connection, job.id):
+        if not _still_stands(connection, job):
             return
-        read = read_anew(connection, selection.installation_id, part.rows, storage.now())
+        going = read_anew(connection, selection.installation_id, part.rows, storage.now())
+        note_items(connection, job.id, [(row.id, row.state, row.reason, None) for row in going])
+        read = len(going)
         _note_progress(connection, storage, job, part.passed, read, len(part.rows) - read, last=part.last)
 
 
-def _still_runs(connection: Connection, job_id: int) -> bool:
-    state = connection.execute(select(_job.c.state).where(_job.c.id == job_id).with_for_update()).scalar()
-    return state == "running"
+def _still_stands(connection: Connection, job: Row[Any]) -> bool:
+    """Whether the job goes on from where this step began: it was not cancelled, nobody else did the step."""
+    columns = (_job.c.state, _job.c.position)
+    row = connection.execute(select(*columns).where(_job.c.id == job.id).with_for_update()).first()
+    return row is not None and (row.state, row.position) == ("running", job.position)
 
 
 def _note_progress(
@@ -255,18 +294,20 @@ def _event_step(storage: Storage, job: Row[Any], selection: ReplaySelection) -> 
         going = [row for row in rows if verdict_of(row, now) in GOES]
         mapped = {row.id: new or row.payload for row, new in todays_payloads(connection, installation, going)}
     with storage.database.write() as connection:
-        if not _still_runs(connection, job.id):
+        if not _still_stands(connection, job):
             return
-        replayed = _send_again(connection, selection.installation_id, going, mapped, now)
+        sent = _send_again(connection, selection.installation_id, going, mapped, now)
+        note_items(connection, job.id, [(row.id, row.state, row.reason, row.updated_at) for row in sent])
+        replayed = len(sent)
         position = rows[-1].id if rows else job.position
         _note_progress(connection, storage, job, position, replayed, len(rows) - replayed, last=len(rows) < STEP)
 
 
 def _send_again(
     connection: Connection, installation_id: str, going: Sequence[Row[Any]], payloads: dict[int, bytes], now: datetime
-) -> int:
-    """Back to pending those that still stand as they were judged."""
-    work = []
+) -> list[Row[Any]]:
+    """Back to pending those that still stand as they were judged. Returns them."""
+    sent = []
     for row in going:
         changed = connection.execute(
             update(_event)
@@ -280,9 +321,10 @@ def _send_again(
             )
         ).rowcount
         if changed:
-            work.append({"id": row.id, "installation_id": installation_id, "lane": Lane.REPLAY, "run_at": now})
+            sent.append(row)
+    work = [{"id": row.id, "installation_id": installation_id, "lane": Lane.REPLAY, "run_at": now} for row in sent]
     _add_work(connection, _event_work, work)
-    return len(work)
+    return sent
 
 
 def _add_work(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
@@ -303,6 +345,7 @@ def _progress(row: Row[Any]) -> JobProgress:
         "total",
         "replayed",
         "skipped",
+        "taken_back",
         "created_at",
         "updated_at",
     )

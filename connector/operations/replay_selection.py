@@ -34,10 +34,8 @@ _MAPPED_SAMPLE = 200
 
 _event = Event.__table__  # type: ignore[attr-defined]
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
-_JUDGED = [
-    _event.c[name]
-    for name in ("id", "webhook_id", "event_id", "state", "name", "event_time", "browser_copy", "payload")
-]
+_COLUMNS = "id webhook_id event_id state reason name event_time browser_copy payload updated_at".split()
+_JUDGED = [_event.c[name] for name in _COLUMNS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,10 @@ def plan_webhooks(storage: Storage, selection: ReplaySelection, limit: int) -> R
     return ReplayPlan(dict(verdicts), compared, changed_events, dict(changed), complete, READ_ANEW)
 
 
-def read_anew(connection: Connection, installation_id: str, rows: Sequence[Row[Any]], now: datetime) -> int:
-    """Back into the queue, in the replay lane, those whose body is kept and that do not wait. Returns how many."""
+def read_anew(
+    connection: Connection, installation_id: str, rows: Sequence[Row[Any]], now: datetime
+) -> list[Row[Any]]:
+    """Back into the queue, in the replay lane, those whose body is kept and that do not wait. Returns them."""
     ids = [row.id for row in rows if row.body_encoding != "expired"]
     waiting = _waiting(connection, ids)
     going = [row_id for row_id in ids if row_id not in waiting]
@@ -114,7 +116,7 @@ def read_anew(connection: Connection, installation_id: str, rows: Sequence[Row[A
         connection.execute(dialect.insert(_work).on_conflict_do_nothing(), work)
         here = update(_webhook).where(_webhook.c.id.in_(going))
         connection.execute(here.values(state=WebhookState.RECEIVED, reason=""))
-    return len(going)
+    return [row for row in rows if row.id in set(going)]
 
 
 def _range(selection: ReplaySelection) -> list[Any]:

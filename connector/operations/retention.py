@@ -88,6 +88,7 @@ def _steps(database: Database, clocks: Clocks, now: datetime) -> list[tuple[str,
         ("payloads", expiring.expire_payloads, bodies),
         ("runs", expiring.remove_runs, bodies),
         ("keys", expiring.forget_keys, _id_before(now, KEYS_KEPT)),
+        ("replay_items", expiring.remove_replay_items, _id_before(now, KEYS_KEPT)),  # nothing so old is sent any more
         ("terms", expiring.remove_terms, metadata),
         ("webhooks", expiring.remove_webhooks, metadata),
         ("events", expiring.remove_events, metadata),

@@ -23,7 +23,7 @@ from connector.storage.tables import (
     Webhook,
     WebhookKey,
 )
-from connector.storage.tables_console import ReplayJob, RollupHour
+from connector.storage.tables_console import ReplayItem, ReplayJob, RollupHour
 from connector.storage.tables_reconcile import HousekeepingCursor, ReconcileRun
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "remove_counts",
     "remove_events",
     "remove_refusals",
+    "remove_replay_items",
     "remove_replays",
     "remove_runs",
     "remove_terms",
@@ -57,6 +58,7 @@ _refused = RefusedWebhook.__table__  # type: ignore[attr-defined]
 _refusals = RefusalCount.__table__  # type: ignore[attr-defined]
 _rollups = RollupHour.__table__  # type: ignore[attr-defined]
 _replay = ReplayJob.__table__  # type: ignore[attr-defined]
+_item = ReplayItem.__table__  # type: ignore[attr-defined]
 _run = ReconcileRun.__table__  # type: ignore[attr-defined]
 _process = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
 _cursor = HousekeepingCursor.__table__  # type: ignore[attr-defined]
@@ -149,7 +151,17 @@ def remove_runs(database: Database, below: int, step: int = STEP) -> int:
 
 def remove_replays(database: Database, below: int, step: int = STEP) -> int:
     """Remove replay jobs that are over."""
-    return _remove(database, _replay, below, step, _replay.c.state != "running")
+    return _remove(database, _replay, below, step, _replay.c.state.not_in(("running", "cancelling")))
+
+
+def remove_replay_items(database: Database, below: int, step: int = STEP) -> int:
+    """Forget how events and webhooks stood before replays with smaller ids."""
+    with database.write() as connection:
+        oldest = select(_item.c.row_id).where(_item.c.job_id < below).order_by(_item.c.job_id, _item.c.row_id)
+        ids = list(connection.execute(oldest.limit(step)).scalars())
+        if ids:
+            connection.execute(delete(_item).where(_item.c.row_id.in_(ids)))
+    return len(ids)
 
 
 def remove_counts(database: Database, before: datetime, _step: int = STEP) -> int:

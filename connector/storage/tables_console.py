@@ -13,6 +13,7 @@ __all__ = [
     "AlertRule",
     "AuditEntry",
     "AuditHead",
+    "ReplayItem",
     "ReplayJob",
     "RollupCursor",
     "RollupHour",
@@ -93,7 +94,9 @@ class AuditHead(SQLModel, table=True):
 
 
 class ReplayJob(SQLModel, table=True):
-    """One replay: what was asked, how far it is. `position` is the last row that was looked at."""
+    """One replay: what was asked, how far it is. `position` is the last row that was looked at; while the replay is
+    taken back, the row down to which that was done.
+    """
 
     __tablename__ = "replay_job"
 
@@ -102,13 +105,30 @@ class ReplayJob(SQLModel, table=True):
     actor: str = Field(max_length=254)
     reason: str = Field(max_length=500)
     selection: str = Field(sa_type=Text)  # ReplaySelection as JSON
-    state: str = Field(default="running", max_length=12)  # running, done, cancelled, failed
+    state: str = Field(default="running", max_length=12)  # running, done, cancelling, cancelled, failed
     total: int = 0  # events that the dry run counted
     replayed: int = 0
     skipped: int = 0
+    taken_back: int = 0
     position: int = Field(default=0, sa_type=BigId)
     created_at: datetime = _time()
     updated_at: datetime = _time()
+
+
+class ReplayItem(SQLModel, table=True):
+    """What a replay put into the queue, an event or a webhook, and how it stood before: so it can be taken back.
+
+    The newest replay of a row has it; rows go when they were taken back, and after days.
+    """
+
+    __tablename__ = "replay_item"
+    __table_args__ = (Index("replay_item_of_job", "job_id", "row_id"), {"sqlite_with_rowid": False})
+
+    row_id: int = _id()  # the event's or the webhook's
+    job_id: int = Field(sa_type=BigId)
+    state: str = Field(max_length=12)
+    reason: str = Field(default="", max_length=80)
+    changed_at: datetime | None = _time(default=None)  # of an event
 
 
 class RollupHour(SQLModel, table=True):

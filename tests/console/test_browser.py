@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from starlette.applications import Starlette
 
 from connector.console.application import routes
@@ -27,6 +27,7 @@ from connector.operations.replay import ReplaySelection, start_replay
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Event, Webhook
+from connector.storage.tables_console import ReplayJob
 from tests.console.pictures import keep_picture
 from tests.console.seeding import seed
 from tests.console.world import ADMIN, KEY, PASSWORD, SUPPORT, World
@@ -203,9 +204,9 @@ def test_an_admin_reveals_with_a_reason(browser: Browser, site: Site) -> None:
 def test_a_held_event_is_decided_and_a_rejected_one_replayed(browser: Browser, site: Site) -> None:
     page = open_page(browser, site, SUPPORT)
     page.goto("/console/replays/new?installation=inst1&state=rejected")
-    expect(page.locator(".plan-total")).to_have_text("1 events are selected, 1 would be sent.")
+    expect(page.locator(".plan-total")).to_have_text("Events selected: 1; would be sent: 1.")
     page.locator("#replay-reason").fill("Value was mended")
-    page.get_by_role("button", name="Send 1 events again").click()
+    page.get_by_role("button", name="Send again (1)").click()
     expect(page.locator("h1")).to_contain_text("done")
     page.goto("/console/installations/inst1/orders/33")
     expect(page.locator("h1")).to_contain_text("pending")
@@ -213,6 +214,23 @@ def test_a_held_event_is_decided_and_a_rejected_one_replayed(browser: Browser, s
     page.get_by_label("Reason (for the audit log)").fill("Not in Events Manager")
     page.get_by_role("button", name="Send it").click()
     expect(page.locator("h1")).to_contain_text("pending")
+
+
+def test_a_running_replay_moves_on_and_leaves_the_focus_where_it_is(browser: Browser, site: Site) -> None:
+    """By keys alone somebody has to get to the button that cancels it, and the page looks anew every two seconds."""
+    selection = ReplaySelection("inst3", state="rejected")
+    job_id = start_replay(site.storage, selection, actor=SUPPORT, reason="The value was mended", total=5)
+    page = open_page(browser, site, SUPPORT)
+    page.goto(f"/console/replays/{job_id}")
+    page.get_by_role("button", name="Cancel").focus()
+    with site.storage.database.write() as connection:
+        connection.execute(update(ReplayJob.__table__).where(ReplayJob.__table__.c.id == job_id).values(replayed=4))
+    expect(page.locator("progress.job")).to_have_attribute("value", "4")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("4 sent before it was stopped, 0 taken back.")
+    expect(page.locator("h1")).to_contain_text("cancelled")
+    assert page.faults == []  # type: ignore[attr-defined]
 
 
 def test_the_tail_shows_what_arrives_and_stays_smooth(browser: Browser, site: Site) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -13,6 +13,8 @@ from connector.console.application import _entries, _list_entries, routes
 from connector.console.permissions import PERMISSIONS, Action, Role
 from connector.console.rendering import ConsolePages
 from connector.console.services import console_services
+from connector.operations.replay import ReplaySelection, run_replay_steps, start_replay
+from connector.storage.tables import EventWork
 from connector.storage.tables_console import AuditEntry
 from tests.console.world import ADMIN, PASSWORD, SUPPORT, World
 
@@ -130,3 +132,23 @@ def test_another_language_keeps_the_list_and_its_filters(staffed: World) -> None
     form = {"form_token": token(client, "/console/"), "q": "nothing there"}
     links = re.findall(r'href="([^"]*lang=de)"', client.post("/console/search", data=form).text)
     assert [client.get(link).status_code for link in links] == [200]
+
+
+def test_a_cancelled_replay_says_how_many_were_sent_and_how_many_taken_back(staffed: World) -> None:
+    for number in range(3):
+        staffed.add_order(str(number), state="rejected")
+    job_id = start_replay(staffed.storage, ReplaySelection("inst1"), actor=SUPPORT, reason="try", total=3)
+    run_replay_steps(staffed.storage)
+    client = client_of(staffed, SUPPORT)
+    page = client.get(f"/console/replays/{job_id}").text
+    assert "Waiting in the replay lane of this store: 3." in page
+    with staffed.storage.database.write() as connection:  # one has left
+        first = select(EventWork.__table__.c.id).order_by(EventWork.__table__.c.id).limit(1).scalar_subquery()
+        connection.execute(delete(EventWork.__table__).where(EventWork.__table__.c.id == first))
+    form = {"form_token": token(client, "/console/")}
+    page = client.post(f"/console/replays/{job_id}/cancel", data=form).text
+    assert "1 sent before it was stopped, 2 taken back." in page
+    assert f'action="/console/replays/{job_id}/cancel"' not in page
+    audit = client_of(staffed, ADMIN).get("/console/audit").text
+    assert "cancelled a replay" in audit
+    assert "took back the rest of a replay" in audit

@@ -16,7 +16,6 @@ from connector.operations import replay_selection
 from connector.operations.installations import remove_installation
 from connector.operations.replay import (
     ReplaySelection,
-    cancel_replay,
     decide_held,
     find_job,
     look,
@@ -108,19 +107,6 @@ def test_a_job_sends_on_in_its_own_lane_and_once(world: World, monkeypatch: pyte
     assert event_of(world, withheld).state == EventState.WITHHELD
     assert run_replay_steps(world.storage) == 0
     assert verify_chain(world.storage) is None
-
-
-def test_a_cancelled_job_goes_no_further(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay_selection, "STEP", 2)
-    monkeypatch.setattr("connector.operations.replay.STEP", 2)
-    for number in range(5):
-        world.add_order(str(number), state="rejected")
-    job_id = start_replay(world.storage, ALL, actor="a", reason="try", total=5)
-    assert run_replay_steps(world.storage) == 1
-    assert cancel_replay(world.storage, job_id, actor="a") is True
-    assert run_replay_steps(world.storage) == 0
-    assert len(waiting(world)) == 2
-    assert cancel_replay(world.storage, job_id, actor="a") is False
 
 
 def test_todays_mapping_is_shown_and_used_with_the_same_event_id(world: World) -> None:
@@ -261,18 +247,3 @@ def test_webhooks_are_read_anew_by_filter_and_no_event_twice(world: World) -> No
     assert len(events) == 1
     again = look(world.storage, ReplaySelection("inst1", webhooks=True, webhook_id=unread[0]))
     assert again.verdicts == {ReplayVerdict.KNOWN: 1}
-
-
-def test_a_webhook_replay_is_cancelled_before_its_next_step(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.operations.replay_webhooks.STEP", 2)
-    topic, body, headers = sample("order_stamped_consent_granted")
-    for _ in range(5):
-        world.add_webhook(topic, body, headers, state="ignored", reason="draft_order")
-    selection = ReplaySelection("inst1", webhooks=True, state="ignored")
-    job_id = start_replay(world.storage, selection, actor="admin@staff.example", reason="rules changed", total=5)
-    assert run_replay_steps(world.storage) == 1
-    assert cancel_replay(world.storage, job_id, actor="admin@staff.example")
-    assert run_replay_steps(world.storage) == 0
-    job = find_job(world.storage, job_id)
-    assert job is not None
-    assert (job.state, job.replayed) == ("cancelled", 2)

@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, select, text
 
 from connector.console.overview_pages import read_dashboard
 from connector.console.search_pages import search
 from connector.console.services import console_services
 from connector.console.tail import Tail
+from connector.core.states import Lane
+from connector.operations.replay import start_replay
+from connector.operations.replay_cancelling import begin_to_cancel, count_waiting, note_items, take_back_part
 from connector.operations.replay_selection import ReplaySelection, selected_events
 from connector.operations.replay_webhooks import selected_webhooks
 from connector.settings import Settings
@@ -24,10 +27,13 @@ from connector.storage.lists import (
     ListOf,
     Wanted,
     count_up_to,
+    read_narrow,
     read_page,
+    read_rows,
     read_sorted,
 )
 from connector.storage.opening import Storage
+from connector.storage.queue import NewWork, event_queue
 from connector.storage.tables import ConsentRecord, Event, RefusedWebhook, Webhook
 from connector.storage.tables_console import RollupHour
 from tests.console.world import World
@@ -201,3 +207,31 @@ def test_an_exact_index_answers_each_pointer(world: World) -> None:
     for listed, wanted, index in indexes:
         plans = plans_of(world.storage.database, lambda c, of=listed, asked=wanted: read_page(c, of, asked))
         assert re.search(index, "\n".join(plans)), (index, plans)
+
+
+def test_taking_a_replay_back_goes_by_its_indexes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.operations.replay_cancelling._PART", 10)
+    storage = world.storage
+    start_replay(storage, ReplaySelection("inst2"), actor="a", reason="theirs", total=0)
+    mine = start_replay(storage, ReplaySelection("inst1"), actor="a", reason="mine", total=0)
+    with storage.database.write() as connection:
+        ids = list(connection.execute(select(Event.__table__.c.id)).scalars())
+        for installation_id, job_id, part in (("inst2", mine - 1, ids[:2900]), ("inst1", mine, ids[2900:])):
+            event_queue.add(connection, [NewWork(one, installation_id, _NOW, Lane.REPLAY) for one in part])
+            note_items(connection, job_id, [(one, "rejected", "", _NOW) for one in part])
+    with storage.database.write() as connection:
+        connection.execute(text("ANALYZE"))
+    assert begin_to_cancel(storage, mine, webhooks=False, actor="a")
+    plans = plans_of(storage.database, lambda _: take_back_part(storage, mine, webhooks=False))
+    plans += plans_of(storage.database, lambda c: count_waiting(c, "inst1", webhooks=False))
+    assert len(plans) >= 5
+    whole = re.compile(
+        r"SCAN (?:event|event_work|replay_item)\b(?! USING)|Seq Scan on (?:event|event_work|replay_item)\b"
+    )
+    assert [plan for plan in plans if whole.search(plan)] == []
+
+
+def test_what_an_export_reads_goes_by_the_indexes(world: World) -> None:
+    for wanted in (Wanted(installation_id="inst1"), Wanted(equal={"reason": "x"}), Wanted(before=1 << 62)):
+        assert faults(world, lambda c, asked=wanted: read_narrow(c, EVENTS, asked, "value"), walks=True) == []
+    assert faults(world, lambda c: read_rows(c, EVENTS, [1, 2, 3])) == []

@@ -18,11 +18,14 @@
     }
   }
 
-  document.querySelectorAll("time[data-moment]").forEach(function (element) {
-    var at = new Date(element.dateTime);
-    if (isNaN(at)) return;
-    element.textContent = element.hasAttribute("data-relative") ? ago(at) : (at.getFullYear() === new Date().getFullYear() ? thisYear : full).format(at);
-  });
+  function showTimes(root) {
+    root.querySelectorAll("time[data-moment]").forEach(function (element) {
+      var at = new Date(element.dateTime);
+      if (isNaN(at)) return;
+      element.textContent = element.hasAttribute("data-relative") ? ago(at) : (at.getFullYear() === new Date().getFullYear() ? thisYear : full).format(at);
+    });
+  }
+  showTimes(document);
   // Axes and tooltips of charts: from the hour in UTC to the viewer's.
   var hour = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
   var day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit" });
@@ -81,9 +84,19 @@
     field.focus();
   });
 
-  document.querySelectorAll("[data-reload]").forEach(function (element) {
-    window.setTimeout(function () { window.location.reload(); }, Number(element.dataset.reload));
-  });
+  // What goes on by itself is fetched again in its place: a page that reloads would take the focus from who uses keys.
+  function keepFresh(element) {
+    window.setTimeout(function () {
+      fetch(window.location.href, { credentials: "same-origin" }).then(function (answer) { return answer.text(); }).then(function (text) {
+        var fresh = new DOMParser().parseFromString(text, "text/html").querySelector("[data-reload]");
+        if (!fresh) { window.location.reload(); return; }  // it is over: now the whole page may look different
+        element.replaceWith(fresh);
+        showTimes(fresh);
+        keepFresh(fresh);
+      }).catch(function () { keepFresh(element); });
+    }, Number(element.dataset.reload));
+  }
+  document.querySelectorAll("[data-reload]").forEach(keepFresh);
 
   var tail = document.querySelector("[data-tail]");
   if (!tail) return;
