@@ -156,11 +156,14 @@ def _told(translate: Translator, reason: str, part: str) -> str:
 def _word(translate: Translator, group: str, name: object) -> str:
     """A word of the program (a state, a reason) in the viewer's language; itself when it has no translation.
 
-    A reason of TikTok's is said as its explanation begins.
+    A reason of TikTok's is said as its explanation begins; what stands behind a colon is a detail.
     """
     key = f"console.{group}.{name}"
     if translate.has(key) or Translator("en").has(key):
         return translate(key)
+    kind, colon, detail = str(name).partition(":")
+    if colon and Translator("en").has(f"console.{group}.{kind}"):
+        return f"{_word(translate, group, kind)} ({detail})"
     if group == "reason" and (known := EXPLANATIONS.get(str(name))):
         return _told(translate, str(name), "cause") or say(translate, known.cause)
     return str(name)

@@ -135,3 +135,22 @@ def test_no_text_was_left_in_english(language: str) -> None:
     """Whole sentences that are the same in two languages have not been translated."""
     english, other = texts("en", "console."), texts(language, "console.")
     assert not {key for key, text in english.items() if text.count(" ") > 2 and other.get(key) == text}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["order_not_paid", "invalid", "fault", "fetch", "store_error"])
+def test_a_reason_with_a_detail_is_said_with_it(language: str, kind: str) -> None:
+    said = _word(Translator(language), "reason", f"{kind}:on-hold")
+    assert said == f"{catalogue(language)[f'console.reason.{kind}']} (on-hold)"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_why_a_webhook_was_not_understood_is_never_a_bare_word(language: str) -> None:
+    platforms = CONSOLE.parent / "platforms"
+    found = {
+        reason
+        for file in platforms.rglob("*.py")
+        for reason in re.findall(r'UnreadablePayload\("([a-z_]+)"', file.read_text("utf-8"))
+    }
+    assert "not_json" in found
+    assert [one for one in sorted(found) if _word(Translator(language), "reason", one) == one] == []
