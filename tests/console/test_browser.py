@@ -78,7 +78,8 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own: what other tests do must not be in the pictures."""
     made = Site(tmp_path_factory.mktemp("pictured"))
     rejected = ReplaySelection("inst1", state="rejected")
-    start_replay(made.storage, rejected, actor=SUPPORT, reason="The value was mended", total=1)
+    reason = "The value was mended"
+    made.ids["job"] = start_replay(made.storage, rejected, actor=SUPPORT, reason=reason, total=1)
     yield made
     made.stop()
 
@@ -240,6 +241,7 @@ def test_the_tail_shows_what_arrives_and_stays_smooth(browser: Browser, site: Si
     page.get_by_label("E-mail").fill(SUPPORT)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/console/")
     page.goto("/console/tail?kind=webhook&text=order")
     expect(page.locator("[data-tail-status]")).to_have_text("Live")
     time.sleep(1.2)  # the first look only notes what was there before
@@ -275,6 +277,9 @@ def places(site: Site) -> dict[str, str]:
         "order-withheld": "/console/installations/inst1/orders/31", "webhook": f"/console/webhooks/{ids['cart']}",
         "event": f"/console/events/{ids['older_delivered'][1]}", "attempt": f"/console/attempts/{ids['attempt']}",
         "replay": "/console/replays/new?installation=inst1", "replays": "/console/replays", "tail": "/console/tail",
+        "installation-busy": "/console/installations/inst1", "replay-job": f"/console/replays/{ids['job']}",
+        "order-held": "/console/installations/inst1/orders/32", "events-none": "/console/events?state=dead",
+        "webhook-unread": f"/console/webhooks/{ids['unreadable']}",
         "alerts": "/console/alerts", "audit": "/console/audit", "staff": "/console/staff",
     }  # fmt: skip
 
@@ -323,6 +328,7 @@ def test_the_tail_stays_smooth_at_five_hundred_a_second(browser: Browser, site: 
     page.get_by_label("E-mail").fill(SUPPORT)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/console/")
     page.goto("/console/tail")
     expect(page.locator("[data-tail-status]")).to_have_text("Live")
     page.evaluate(
