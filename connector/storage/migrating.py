@@ -1,16 +1,31 @@
-"""Alembic from inside the program: the migrations travel in the wheel, so any directory will do."""
+"""Alembic from inside the program: the migrations travel in the wheel, so any directory will do.
+
+Each command looks whether the tables are of its version. That look does without Alembic: loading it and its scripts
+takes longer than most commands.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from connector.storage.engine import Database
 
-__all__ = ["alembic_config", "is_empty", "known_revision", "migrate", "pending_revision", "version_fault"]
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = [
+    "REVISIONS",
+    "alembic_config",
+    "is_empty",
+    "known_revision",
+    "migrate",
+    "pending_revision",
+    "version_fault",
+]
+
+# All that `migrations/versions` has, oldest first; a test compares them.
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 
 def migrations_folder() -> Path:
@@ -20,8 +35,10 @@ def migrations_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "migrations"
 
 
-def alembic_config(database: Database) -> Config:
+def alembic_config(database: Database) -> "Config":
     """Alembic's configuration for this database; `env.py` takes the engine from it."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
     config.attributes["database"] = database
@@ -35,10 +52,16 @@ def is_empty(database: Database) -> bool:
 
 def pending_revision(database: Database) -> str | None:
     """The newest revision when the database is not at it, else None."""
-    newest = ScriptDirectory.from_config(alembic_config(database)).get_current_head()
+    return None if _present(database) == REVISIONS[-1] else REVISIONS[-1]
+
+
+def _present(database: Database) -> str | None:
+    """Where the database stands, as Alembic noted it."""
     with database.engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    return None if present == newest else newest
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
 
 
 def version_fault(database: Database) -> tuple[str, str] | None:
@@ -53,12 +76,11 @@ def version_fault(database: Database) -> tuple[str, str] | None:
 
 def migrate(database: Database, revision: str = "head") -> None:
     """Bring the schema to a revision, by default the newest. Safe to run from several processes at once."""
+    from alembic import command
+
     command.upgrade(alembic_config(database), revision)
 
 
 def known_revision(database: Database) -> bool:
     """Whether the database stands at a revision that this version has; an empty one does too."""
-    script = ScriptDirectory.from_config(alembic_config(database))
-    with database.engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    return present is None or present in {revision.revision for revision in script.walk_revisions()}
+    return _present(database) in (None, *REVISIONS)

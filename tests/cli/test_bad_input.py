@@ -1,6 +1,6 @@
 import pytest
 
-from connector.cli.program import app
+from connector.cli.program import application
 from tests.cli.conftest import Commands
 
 CONTRACT = [
@@ -10,10 +10,10 @@ CONTRACT = [
     *(["installations", name] for name in "add list show pause resume remove set reconnect".split()),
 ]
 COMMANDS = [
-    *([command.name] for command in app.registered_commands if command.name),
+    *([command.name] for command in application(()).registered_commands if command.name),
     *(
         [group.name, command.name]
-        for group in app.registered_groups
+        for group in application(()).registered_groups
         for command in group.typer_instance.registered_commands
     ),
 ]

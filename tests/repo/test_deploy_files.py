@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from connector.app.metrics import Metrics
 from connector.app.service import build_service
-from connector.cli.program import app
+from connector.cli.program import application
 from connector.settings import Settings
 from connector.storage.opening import Storage
 from tests.installations import add_installation
@@ -25,7 +25,11 @@ def test_every_setting_exists(path: Path) -> None:
 
 
 def test_every_command_of_the_units_exists() -> None:
-    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    known = {
+        command.name or command.callback.__name__
+        for command in application(()).registered_commands
+        if command.callback
+    }
     for unit in (_FOLDER / "systemd").iterdir():
         (word,) = re.findall(r"bin/connector (\w+)", unit.read_text())
         assert word in known

@@ -14,7 +14,8 @@ import signal
 import sys
 from typing import Any
 
-import connector.app  # noqa: F401 - imported once for all children
+import connector.app
+import connector.cli.serving  # noqa: F401 - imported once for all children
 from connector.cli.program import main as connector_main
 
 

@@ -12,7 +12,14 @@ from sqlmodel import SQLModel
 
 from connector.errors import ConfigurationError
 from connector.storage.installations import find_installation
-from connector.storage.migrating import alembic_config, is_empty, migrate, migrations_folder, pending_revision
+from connector.storage.migrating import (
+    REVISIONS,
+    alembic_config,
+    is_empty,
+    migrate,
+    migrations_folder,
+    pending_revision,
+)
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Webhook
 from tests.databases import settings_for
@@ -37,6 +44,14 @@ def test_one_line_of_revisions_each_named_by_its_date() -> None:
     files = sorted(path.name for path in (migrations_folder() / "versions").glob("*.py"))
     assert files
     assert all(name[:4].isdigit() and name[4] == "-" for name in files)
+
+
+def test_the_program_knows_every_revision_without_loading_their_scripts(storage: Storage) -> None:
+    script = ScriptDirectory.from_config(alembic_config(storage.database))
+    assert list(REVISIONS) == [each.revision for each in reversed(list(script.walk_revisions()))]
+    assert pending_revision(storage.database) is None
+    command.downgrade(alembic_config(storage.database), REVISIONS[-2])
+    assert pending_revision(storage.database) == REVISIONS[-1]
 
 
 def test_every_step_down_and_up_again_keeps_the_first_ones_rows(storage: Storage) -> None:
