@@ -85,10 +85,10 @@ class Processor:
         self._fair_size = _GROUP
         self._clock = ClockWatch()
 
-    def run_once(self) -> int:
-        """Process one group. Returns how many webhooks were taken; 0 when nothing is due."""
+    def run_once(self, limit: int = _GROUP) -> int:
+        """Process one group, of at most `limit`. Returns how many webhooks were taken; 0 when nothing is due."""
         began = time.monotonic()
-        claimed = self._claim()
+        claimed = self._claim(limit)
         if not claimed.webhooks:
             return 0
         self._process(claimed)
@@ -115,25 +115,24 @@ class Processor:
                 self._put_off(group.token, webhook, reason)
         return _Group(group.token, [one for one in group.webhooks if one.stored.id not in failed])
 
-    def _claim(self) -> _Group:
+    def _claim(self, limit: int) -> _Group:
         token = secrets.randbelow(1 << 62) + 1
         with self._storage.database.write() as connection:
-            claimed = self._claim_turns(connection, token)
+            claimed = self._claim_turns(connection, limit, token)
             rows = _load(connection, claimed)
         failpoints.reach("after_claim_webhooks")
         return _Group(token, [self._read(one, rows[one.id]) for one in claimed if one.id in rows])
 
-    def _claim_turns(self, connection: Connection, token: int) -> list[Claimed]:
+    def _claim_turns(self, connection: Connection, limit: int, token: int) -> list[Claimed]:
         now, claimed = self._storage.now(), list[Claimed]()
         if self._clock.set_back_by(now) is not None:
             webhook_queue.set_back(connection, now, self._lease, _LONGEST_WAIT)
         # Nothing can be mapped for a store that has no pixel yet: its orders wait for the owner to connect TikTok.
         unconnected = frozenset(one.id for one in self._installations.all().values() if not one.pixel_code)
-        limit = _GROUP
         for lane in Lane:
             due = webhook_queue.installations_due(connection, lane, now, self._cursor, unconnected)
             if len(due) > 1:
-                limit = self._fair_size
+                limit = min(limit, self._fair_size)
             for installation_id in due[:_INSTALLATIONS_PER_GROUP]:
                 share = max(limit // min(len(due), _INSTALLATIONS_PER_GROUP), 1)
                 room = min(share, limit - len(claimed))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 from starlette.applications import Starlette
 
 from connector.console.application import routes
@@ -27,7 +27,7 @@ from connector.operations.replay import ReplaySelection, start_replay
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Event, Webhook
-from connector.storage.tables_console import ReplayJob
+from connector.storage.tables_console import ReplayJob, SignInCount
 from tests.console.pictures import keep_picture
 from tests.console.seeding import seed
 from tests.console.world import ADMIN, KEY, PASSWORD, SUPPORT, World
@@ -71,6 +71,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = Site(tmp_path_factory.mktemp("site"))
     yield made
     made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _attempts_begin_anew(site: Site) -> None:
+    """Each test signs in, some several times: together they are more than a person may within minutes."""
+    with site.storage.database.write() as connection:
+        connection.execute(delete(SignInCount.__table__))  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

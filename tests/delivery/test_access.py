@@ -44,7 +44,7 @@ def test_lost_access_pauses_burns_nothing_and_all_goes_after_a_new_token(road: R
 def test_resuming_brings_forward_what_waited_for_a_retry(road: Road, tiktok: StandInTikTok, clock: Clock) -> None:
     road.events(600)
     tiktok.set_mode("server_error")
-    rounds(road.storage, tiktok)
+    rounds(road.storage, tiktok, 2)
     with road.storage.database.write() as connection:
         assert resume_access(connection, "store-1", road.storage.now()) == 600
     assert {each.run_at for each in road.work} == {clock()}

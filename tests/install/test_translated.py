@@ -119,7 +119,7 @@ def test_the_owners_pages(connector: Running, store: StandInStore, language: str
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("de_DE", "Bestätigt."), ("fr_CA", "C'est confirmé."), ("es_ES", "Confirmado."), ("", "Confirmed."), (7, "Co")],
+    [("de_DE", "Bestätigt."), ("fr_CA", "C’est confirmé."), ("es_ES", "Confirmado."), ("", "Confirmed."), (7, "Co")],
 )
 def test_what_the_plugin_shows_is_in_its_users_language(
     connector: Running, store: StandInStore, locale: object, words: str

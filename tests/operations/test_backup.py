@@ -221,8 +221,9 @@ def test_an_older_backup_is_brought_to_this_version(storage: Storage, settings: 
     back_up(settings, copy)
     storage.close()
     with closing(sqlite3.connect(copy)) as connection:
-        for table in ("reconcile_run", "maintenance_task", "housekeeping_cursor", "sign_in_count"):
+        for table in ("reconcile_run", "maintenance_task", "housekeeping_cursor", "sign_in_count", "replay_item"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE replay_job DROP COLUMN taken_back")
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
         connection.commit()
 

@@ -155,7 +155,7 @@ def test_purchase_once_then_the_store_hears_that_it_was_sent(
     page.goto(shop.url + THANKS)
     (beacon,) = eventually(lambda: shop.named("browser_sent"))
     assert (beacon["order"], beacon["sent"]) == ({"id": 123, "key": "wc_order_abc"}, True)
-    (call,) = told(tiktok, "CompletePayment")
+    (call,) = eventually(lambda: told(tiktok, "CompletePayment"))
     assert (call["event_id"], call["pixel_code"]) == (PURCHASE["event_id"], PURCHASE["pixel_code"])
     properties = call["args"][1]
     assert (properties["value"], properties["num_items"], properties["order_id"]) == (90.4, 2, "123")
