@@ -24,6 +24,7 @@ _TIKTOK_SECONDS = 0.2
 _WAKING_SECONDS = 0.1  # NOTIFY, gathering
 _MOST_P95 = 2.0
 _MOST_EVENTS = 250  # in one call
+_CALLS_AT_ONCE = 64  # of one worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ def simulate(day: Day, fleet: Fleet, costs: Costs = COSTS, *, seed: int = 1) -> 
         own = costs.process + costs.deliver + costs.call / batch
         theirs = costs.database_work + costs.database_call / batch
         database_left = database - stored * costs.database_receive
-        capacity = min(fleet.workers * 1e6 / own, database_left / theirs)
+        in_flight = fleet.workers * _CALLS_AT_ONCE / _TIKTOK_SECONDS * batch
+        capacity = min(fleet.workers * 1e6 / own, in_flight, database_left / theirs)
         done = min(waiting, capacity)
         waiting -= done
         calls, sent = calls + done / batch, sent + done
@@ -149,7 +151,7 @@ def sized(day: Day, costs: Costs = COSTS, *, seed: int = 1) -> Fleet:
     Each event is a call of its own there: a hundred thousand stores have seldom two events at the same moment.
     """
     peak = max(_minutes(list(arrivals(day, seed))))
-    own = costs.process + costs.deliver + costs.call
+    own = max(costs.process + costs.deliver + costs.call, _TIKTOK_SECONDS * 1e6 / _CALLS_AT_ONCE)
     theirs = costs.database_receive + costs.database_work + costs.database_call
     return Fleet(
         max(2, math.ceil(peak * costs.receive / 1e6 * 2)),

@@ -28,6 +28,7 @@ from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Event, Webhook
 from connector.storage.tables_console import ReplayJob, SignInCount
+from tests.console.contrast import faint_texts
 from tests.console.pictures import keep_picture
 from tests.console.seeding import seed
 from tests.console.world import ADMIN, KEY, PASSWORD, SUPPORT, World
@@ -310,6 +311,7 @@ def test_every_page_fits_both_widths_and_is_pictured(
             || element.querySelector("[aria-label]"))).map((element) => element.outerHTML)"""
         )
         assert unnamed == [], name
+        assert faint_texts(page) == [], name
         keep_picture(browser, page, DOCS / f"{name}-{width}.jpg")
     assert page.evaluate("document.documentElement.dataset.bsTheme") == ("dark" if dark else "light")
     assert page.faults == []  # type: ignore[attr-defined]
