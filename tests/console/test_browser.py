@@ -216,7 +216,8 @@ def test_a_held_event_is_decided_and_a_rejected_one_replayed(browser: Browser, s
     expect(page.locator(".plan-total")).to_have_text("Events selected: 1; would be sent: 1.")
     page.locator("#replay-reason").fill("Value was mended")
     page.get_by_role("button", name="Send again (1)").click()
-    expect(page.locator("h1")).to_contain_text("done")
+    expect(page.locator("progress.job")).to_have_attribute("value", "1")
+    expect(page.locator("h1")).to_contain_text("running")  # nobody delivers here: it waits
     page.goto("/console/installations/inst1/orders/33")
     expect(page.locator("h1")).to_contain_text("pending")
     page.goto("/console/installations/inst1/orders/32")
