@@ -34,7 +34,7 @@ class Costs:
     receive: float = 165.0
     process: float = 190.0
     deliver: float = 140.0
-    call: float = 9_000.0
+    call: float = 5_000.0
     database_receive: float = 130.0
     database_work: float = 320.0
     database_call: float = 1_500.0
