@@ -188,7 +188,7 @@ class DeliveryWorker:
             task.cancel()
         await asyncio.gather(*self._running, *helpers, return_exceptions=True)
         try:
-            await self._results.finish()
+            await asyncio.wait_for(asyncio.shield(self._results.finish()), self._options.shutdown_seconds)
             await self._in_thread(self._leases.release_all)
         except Exception:
             log.exception("lease_release_failed")

@@ -1,6 +1,8 @@
 """Results of calls that end together share a transaction; what is wrong with one is nobody else's."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,13 +12,16 @@ import pytest
 from sqlalchemy import event
 
 from connector.core.states import EventState
+from connector.delivery import result_writes
 from connector.delivery.leases import Leases
 from connector.delivery.result_writes import Outcome, ResultWrites
+from connector.delivery.worker import DeliveryWorker
 from connector.demo.tiktok_stand_in import StandInTikTok
+from connector.outbound import Outbound
 from connector.storage.deliveries import AttemptRecord, Settlement
 from connector.storage.opening import Storage
 from connector.storage.queue import Lane, event_queue
-from tests.delivery.road import PIXEL, Road, accepted_ids, rounds
+from tests.delivery.road import PIXEL, Road, accepted_ids, options, rounds
 
 STORES = 20
 
@@ -80,6 +85,30 @@ def test_what_waits_is_written_though_its_call_was_cancelled(road: Road) -> None
 
     asyncio.run(go())
     assert road.states() == {"delivered": 3}
+
+
+def test_a_stop_does_not_wait_for_results_that_cannot_be_written(
+    road: Road, tiktok: StandInTikTok, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    road.events(1)
+    database_is_back = threading.Event()
+    monkeypatch.setattr(result_writes, "record_attempts", lambda *_: database_is_back.wait(30))
+
+    async def go() -> float:
+        async with Outbound() as outbound:
+            worker = DeliveryWorker(road.storage, outbound, options(tiktok, shutdown_seconds=0.2))
+            stop = asyncio.Event()
+            running = asyncio.create_task(worker.run(stop))
+            while not tiktok.calls:  # noqa: ASYNC110 - set from another thread
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+            began = time.monotonic()
+            stop.set()
+            await running
+            database_is_back.set()
+            return time.monotonic() - began
+
+    assert asyncio.run(go()) < 10, "not the thirty seconds of the database"
 
 
 async def _written_together(storage: Storage, outcomes: list[Outcome]) -> list[BaseException | None]:
