@@ -177,16 +177,18 @@ class Claiming:
                 self._cursors[lane] = name
                 if name not in pixels:
                     self.forget_blocked()
-                elif (lane, name) not in empty:
-                    token = self._storage.new_id()
-                    work = event_queue.claim(
-                        connection, name, lane, now=now, lease_until=until, token=token, limit=self._batch_size
-                    )
-                    full = len(work) == self._batch_size
-                    if not full:
-                        empty.add((lane, name))
-                    if work:
-                        taken.append(_Taken(token, name, lane, pixels[name], work, full))
+                    continue
+                if (lane, name) in empty:
+                    continue
+                token = self._storage.new_id()
+                work = event_queue.claim(
+                    connection, name, lane, now=now, lease_until=until, token=token, limit=self._batch_size
+                )
+                full = len(work) == self._batch_size
+                if not full:
+                    empty.add((lane, name))
+                if work:
+                    taken.append(_Taken(token, name, lane, pixels[name], work, full))
         for each in taken:
             self._leases.hold(each.token, [one.id for one in each.work])
         return taken
@@ -239,14 +241,10 @@ class Claiming:
 
     def _without_token(self, taken: _Taken, now: datetime) -> Unreadable | None:
         """None was ever given, or none opens."""
-        with self._storage.database.read() as connection:
-            try:
+        try:
+            with self._storage.database.read() as connection:
                 open_credentials(connection, self._storage.keys, taken.installation_id, "access_token", now)
-            except CredentialUnreadable:
-                unreadable = True
-            else:
-                unreadable = False
-        if unreadable:
+        except CredentialUnreadable:
             self._credential_unreadable(taken.token, taken.installation_id, now)
             return Unreadable(taken.installation_id)
         self._token_missing(taken.token, taken.installation_id, now)

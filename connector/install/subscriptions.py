@@ -15,7 +15,7 @@ from connector.install.receiver import look_at_receiver, webhook_url
 from connector.install.services import Services, tell_owner
 from connector.install.store_client import StoreClient
 from connector.install.store_turns import StoreTurn, store_turn
-from connector.install.stores import open_store, remember_lost_keys
+from connector.install.stores import known_store, open_store, remember_lost_keys
 from connector.platforms.woocommerce.rest import StoreFault
 from connector.platforms.woocommerce.store_api import (
     COMPANION_TOPICS,
@@ -127,9 +127,9 @@ def check_subscriptions(services: Services, installation: InstallationRecord) ->
     The caller starts a backfill from `gap_since`. Calls the store; takes seconds. A store without keys, added by
     command, looks after its webhooks itself.
     """
-    if open_store(services, installation) is None:
-        return SubscriptionCheck(fault="no_keys")
     with services.storage.database.read() as connection:
+        if known_store(connection, installation.id) is None:
+            return SubscriptionCheck(fault="no_keys")
         known = subscriptions_of(connection, installation.id)
     topics = _topics(any(one.topic in COMPANION_TOPICS for one in known))
     check = _look(services, installation, topics, healthy=look_at_receiver(services, installation.id).is_right)

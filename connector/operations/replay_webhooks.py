@@ -103,20 +103,20 @@ def read_anew(
     connection: Connection, installation_id: str, rows: Sequence[Row[Any]], now: datetime
 ) -> list[Row[Any]]:
     """Back into the queue, in the replay lane, those whose body is kept and that do not wait. Returns them."""
-    ids = [row.id for row in rows if row.body_encoding != "expired"]
-    waiting = _waiting(connection, ids)
-    going = [row_id for row_id in ids if row_id not in waiting]
+    kept = [row for row in rows if row.body_encoding != "expired"]
+    waiting = _waiting(connection, [row.id for row in kept])
+    going = [row for row in kept if row.id not in waiting]
     if going:
         dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
         work = [
-            {"id": one, "installation_id": installation_id, "lane": Lane.REPLAY, "run_at": now, "lease_token": 0,
+            {"id": row.id, "installation_id": installation_id, "lane": Lane.REPLAY, "run_at": now, "lease_token": 0,
              "tries": 0}
-            for one in going
+            for row in going
         ]  # fmt: skip
         connection.execute(dialect.insert(_work).on_conflict_do_nothing(), work)
-        here = update(_webhook).where(_webhook.c.id.in_(going))
+        here = update(_webhook).where(_webhook.c.id.in_([row.id for row in going]))
         connection.execute(here.values(state=WebhookState.RECEIVED, reason=""))
-    return [row for row in rows if row.id in set(going)]
+    return going
 
 
 def _range(selection: ReplaySelection) -> list[Any]:
