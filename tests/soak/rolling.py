@@ -30,6 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SETTLE_SECONDS = 60.0
 _START_SECONDS = 60.0
 _SIDE_BY_SIDE_SECONDS = 1.0
+_LAST_ON_THEIR_WAY_SECONDS = 0.5
 
 
 @dataclass
@@ -121,6 +122,7 @@ class _Site:
         self.urls: list[str] = []
         self.public_ids: dict[str, str] = {}  # by the id in webhook addresses
         self._running: dict[str, Child] = {}
+        self._old_receivers: set[str] = set()
         self._ports: dict[str, int] = {}
 
     def __enter__(self) -> "_Site":
@@ -132,6 +134,7 @@ class _Site:
         self._install()
         for number in range(2):
             self._start(self._before, f"receiver{number}", free_port())
+            self._old_receivers.add(f"receiver{number}")
             self._start(self._before, f"worker{number}")
         return self
 
@@ -165,8 +168,16 @@ class _Site:
         self._command(_ROOT, "migrate")
 
     def _replace(self, name: str) -> None:
+        if name in self._old_receivers:
+            self._old_receivers.remove(name)
+            self._take_out_of_proxy(name)
         self._running[name].ask_to_stop()
         self._start(self._after, name, self._ports.get(name, 0))
+
+    def _take_out_of_proxy(self, name: str) -> None:
+        """0.1.0 resets who is at its door when it stops, so the guide has its proxy forget it first."""
+        self.urls.remove(f"http://127.0.0.1:{self._ports[name]}")
+        time.sleep(_LAST_ON_THEIR_WAY_SECONDS)
 
     def _start(self, nursery: Nursery, name: str, port: int = 0) -> None:
         words = ("serve", "--no-delivery", "--port", str(port)) if port else ("deliver",)
