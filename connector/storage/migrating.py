@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REVISIONS",
     "alembic_config",
+    "is_ahead",
     "is_empty",
     "known_revision",
     "migrate",
@@ -24,7 +25,8 @@ __all__ = [
     "version_fault",
 ]
 
-# All that `migrations/versions` has, oldest first; a test compares them.
+# All that `migrations/versions` has, oldest first; a test compares them. Within one first digit a migration only adds,
+# so that older code works on; one that takes something away, or gives it another meaning, begins with the next digit.
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 
@@ -51,8 +53,19 @@ def is_empty(database: Database) -> bool:
 
 
 def pending_revision(database: Database) -> str | None:
-    """The newest revision when the database is not at it, else None."""
-    return None if _present(database) == REVISIONS[-1] else REVISIONS[-1]
+    """The newest revision when the database lacks it, else None."""
+    present = _present(database)
+    return None if present == REVISIONS[-1] or _only_added_to(present) else REVISIONS[-1]
+
+
+def is_ahead(database: Database) -> bool:
+    """Whether a newer version has added to the tables: an upgrade that goes on, process by process."""
+    return _only_added_to(_present(database))
+
+
+def _only_added_to(present: str | None) -> bool:
+    newest = REVISIONS[-1]
+    return present is not None and len(present) == len(newest) and present[0] == newest[0] and present > newest
 
 
 def _present(database: Database) -> str | None:
@@ -82,5 +95,6 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 
 def known_revision(database: Database) -> bool:
-    """Whether the database stands at a revision that this version has; an empty one does too."""
-    return _present(database) in (None, *REVISIONS)
+    """Whether this version can work with the tables: it has their revision, or one that was only added to."""
+    present = _present(database)
+    return present in (None, *REVISIONS) or _only_added_to(present)

@@ -7,6 +7,7 @@ from sqlalchemy import insert, select, text
 from connector.operations.doctor.machine import sqlite_library
 from connector.storage.deliveries import lose_access
 from connector.storage.installations import add_credential, open_credentials
+from connector.storage.migrating import REVISIONS
 from connector.storage.tables import Credential, ProcessHeartbeat
 from tests.cli.conftest import KEY, Answer, Commands, Opener
 from tests.cli.road import arrive, paid_order, sample
@@ -36,6 +37,22 @@ def test_a_database_of_a_newer_version_is_told_from_an_older_one(both: Commands,
         assert "of a newer version of this program" in both(*command).refused()
     answer = both("doctor", "--json")
     assert (answer.code, found_wrong(answer)) == (1, ["migrations"])
+
+
+def test_code_that_restarts_in_the_middle_of_an_upgrade_works_on_with_what_was_only_added(
+    both: Commands, opened: Opener
+) -> None:
+    both("migrate")
+    both.add()
+    with opened().database.write() as connection:
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = :newer"), {"newer": f"{REVISIONS[-1][0]}999"}
+        )
+    assert len(both("installations", "list", "--json").document) == 1
+    assert both("migrate", "--json").document["migrated"] is False
+    answer = both("doctor", "--json")
+    said = {check["name"]: check for check in answer.document}["migrations"]
+    assert (said["ok"], "newer version" in said["text"]) == (True, True)
 
 
 def test_only_the_service_may_read_its_files(cli: Commands, tmp_path: Path) -> None:

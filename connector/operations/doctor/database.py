@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.operations.doctor.check import Check, fine, wrong
 from connector.storage.engine import Database
-from connector.storage.migrating import is_empty, version_fault
+from connector.storage.migrating import is_ahead, is_empty, version_fault
 from connector.storage.opening import utc_now
 
 __all__ = ["clock", "migrations", "reachable"]
@@ -33,6 +33,10 @@ def migrations(database: Database) -> Check:
     fault = version_fault(database)
     if fault is not None:
         return wrong("migrations", *fault)
+    if is_ahead(database):
+        return fine(
+            "migrations", "a newer version has added to the database: end the upgrade by installing it here too"
+        )
     return fine("migrations", "the database is at this version")
 
 
