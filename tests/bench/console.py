@@ -24,6 +24,7 @@ from connector.storage.lists import (
     read_sorted,
 )
 from tests.bench.console_reader import TOKEN, sign_in
+from tests.bench.flat import flat_rows
 from tests.bench.history import STORES, add_stores, seed_history, seeded_order, seeded_row_id
 from tests.bench.history_console import seed_console
 from tests.bench.load import LoadSpec, prepared_load
@@ -54,11 +55,12 @@ _PAGES = {
 
 
 def measure_console(sizes: Sizes) -> Iterator[Row]:
-    """The queries behind the pages, then the pages over HTTP as far as the server has them."""
+    """The queries behind the pages, then the pages over HTTP; and, as the history stands there, what an event costs."""
     for kind in sizes.databases:
         with new_place(kind) as place:
             add_stores(place)
             seed_history(place, 0, sizes.history, sizes.history)
+            yield from flat_rows(place, sizes)
             seed_console(place, STORES, sizes.history)
             words = f"{kind}, {sizes.history:,} webhooks and events"
             for name, make in _queries(place, sizes.history).items():
