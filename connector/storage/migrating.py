@@ -25,8 +25,8 @@ __all__ = [
     "version_fault",
 ]
 
-# All that `migrations/versions` has, oldest first; a test compares them. Within one first digit a migration only adds,
-# so that older code works on; one that takes something away, or gives it another meaning, begins with the next digit.
+# All that `migrations/versions` has, oldest first; a test compares them. Within one first digit a migration only
+# adds, so that older code works on; one that takes something away, or gives it another meaning, begins with the next.
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 

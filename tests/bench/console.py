@@ -55,7 +55,7 @@ _PAGES = {
 
 
 def measure_console(sizes: Sizes) -> Iterator[Row]:
-    """The queries behind the pages, then the pages over HTTP; and, as the history stands there, what an event costs."""
+    """The queries behind the pages, then the pages over HTTP; and, the history standing there, an event's cost."""
     for kind in sizes.databases:
         with new_place(kind) as place:
             add_stores(place)
