@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from connector.app.crowding import make_room
+
 __all__ = ["MAX_HEAD_BYTES", "bounded_http"]
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -35,6 +37,8 @@ class BoundedHttp(HttpToolsProtocol):
     """
 
     head_seconds: ClassVar[float] = 15.0
+    most: ClassVar[int] = 65_000
+    _making_room: ClassVar[bool] = False
     _watched: ClassVar["weakref.WeakKeyDictionary[Any, bool]"] = weakref.WeakKeyDictionary()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -49,6 +53,29 @@ class BoundedHttp(HttpToolsProtocol):
         if not self._watched.get(self.server_state):
             self._watched[self.server_state] = True
             self._look_later()
+        if len(self.connections) > self.most and not type(self)._making_room:
+            type(self)._making_room = True
+            self.loop.call_soon(self._make_room)
+
+    def _make_room(self) -> None:
+        type(self)._making_room = False
+        staying = [each for each in self.connections if not each.transport.is_closing()]
+        make_room(staying, self.most, self.loop.time())  # type: ignore[arg-type]
+
+    @property
+    def patience(self) -> tuple[int, float] | None:
+        """First who has said nothing, then who is slow with a request's head, then who is kept alive after one."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        since = self._head_since
+        return (2, 0.0) if since is None else (int(self._in_head), since)
+
+    def give_up_waiting(self) -> None:
+        """Close, with an answer if any of a request has come."""
+        if self._in_head:
+            self._refuse(_TOO_SLOW)
+        else:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a head that goes on and on ends here, wherever its line breaks are."""
@@ -141,19 +168,14 @@ class BoundedHttp(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _end_waiting(self) -> None:
-        if self._in_head:
-            self._refuse(_TOO_SLOW)
-        elif self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+        if self._in_head or self.cycle is None or self.cycle.response_complete:
+            self.give_up_waiting()
 
     def close_if_overdue(self, now: float) -> None:
         """When the head takes too long: with an answer if anything of it came, else without a word."""
         if self._head_since is None or now - self._head_since <= self.head_seconds or self.transport.is_closing():
             return
-        if self._in_head:
-            self._refuse(_TOO_SLOW)
-        else:
-            self.transport.close()
+        self.give_up_waiting()
 
     def _look_later(self) -> None:
         pause = min(self.head_seconds / _LOOKS_PER_TIMEOUT, _LONGEST_PAUSE)
@@ -161,16 +183,17 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 def _look(server_state: Any, loop: asyncio.AbstractEventLoop, kind: type[BoundedHttp]) -> None:
-    """Close every connection whose head is overdue; look again while there are connections."""
+    """Close every connection whose head is overdue, make room; look again while there are connections."""
     waiting = list(server_state.connections)
     for each in waiting:
         each.close_if_overdue(loop.time())
     if waiting:
+        waiting[0]._make_room()
         waiting[0]._look_later()
     else:
         kind._watched[server_state] = False
 
 
-def bounded_http(head_seconds: float) -> type[BoundedHttp]:
-    """The protocol class with this many seconds for a head."""
-    return type("BoundedHttp", (BoundedHttp,), {"head_seconds": head_seconds})
+def bounded_http(head_seconds: float, most: int = BoundedHttp.most) -> type[BoundedHttp]:
+    """The protocol class with this many seconds for a head, and with room for `most` connections."""
+    return type("BoundedHttp", (BoundedHttp,), {"head_seconds": head_seconds, "most": most})

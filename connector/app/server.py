@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector import failpoints
+from connector.app.crowding import connections_to_hold
 from connector.app.health import health_routes
 from connector.app.http_protocol import bounded_http
 from connector.app.listening import BACKLOG, listening_sockets, own_port
@@ -122,7 +123,7 @@ def server_config(settings: Settings, app: ASGIApp, *, host: str, port: int) -> 
         host=host,
         port=port,
         loop="uvloop",
-        http=bounded_http(settings.header_timeout),
+        http=bounded_http(settings.header_timeout, connections_to_hold()),
         ws="none",
         lifespan="on",
         access_log=False,
