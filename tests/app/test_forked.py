@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.processes.child import Child
 from tests.road.service import Service
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
@@ -20,7 +20,7 @@ def service(tmp_path: Path, database_kind: str) -> Iterator[Service]:
     made.close()
 
 
-def children(process: "subprocess.Popen[bytes]") -> list[int]:
+def children(process: Child) -> list[int]:
     tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
 
@@ -32,7 +32,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def started_worker(service: Service) -> "tuple[subprocess.Popen[bytes], int]":
+def started_worker(service: Service) -> tuple[Child, int]:
     worker = service.start("deliver")
     service.wait(lambda: len(children(worker)) == 1)
     return worker, children(worker)[0]

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -17,10 +16,12 @@ from connector.demo.samples import load, moved_to, signed, with_order_id
 from connector.demo.stage import free_port
 from connector.demo.tiktok_stand_in import StandInTikTok
 from tests.databases import new_postgres_database
+from tests.processes.child import Child, shared_nursery
 
-__all__ = ["PIXEL", "SECRET", "TOKEN", "Service"]
+__all__ = ["PIXEL", "SECRET", "TOKEN", "Process", "Service"]
 
 TOKEN, PIXEL, SECRET = "token-of-the-tests", "CTESTS00000000000001", "whsec-of-the-tests"
+Process: TypeAlias = Child | subprocess.Popen[bytes]
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -47,20 +48,12 @@ class Service:
             self.environment["CONNECTOR_DATABASE_URL"] = new_postgres_database()
             self.environment["CONNECTOR_SECRET_KEYS"] = "k" * 40
         self.environment |= environment
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
 
     def command(self, *words: str, stdin: str = "", code: int = 0) -> str:
         """Run a command to its end; its standard output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "connector", *words],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            cwd=self.folder,
-            timeout=60,
-        )
-        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        done = shared_nursery().run(words, self.environment, self.folder, stdin)
+        assert done.code == code, (words, done)
         return done.stdout
 
     def json(self, *words: str, stdin: str = "") -> Any:
@@ -77,20 +70,17 @@ class Service:
         assert "webhook_secret" not in added
         return str(added["installation_id"])
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> Child:
         """Start `connector serve` (or what is given) and wait until it is ready."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "connector", *(words or ("serve",))],
-            env=self.environment,
-            cwd=self.folder,
-            stderr=(self.folder / "log.txt").open("ab"),
+        process = shared_nursery().begin(
+            words or ("serve",), self.environment, self.folder / "log.txt", folder=self.folder
         )
         self.processes.append(process)
         if not words or words[0] == "serve":
             self.wait(lambda: self._status("/readyz") == 200, process)
         return process
 
-    def stop(self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
+    def stop(self, process: Process, number: int = signal.SIGTERM) -> int:
         """End a process of ours."""
         process.send_signal(number)
         return process.wait(30)
@@ -108,7 +98,7 @@ class Service:
         except httpx.HTTPError:
             return 0
 
-    def wait(self, condition: Callable[[], Any], process: subprocess.Popen[bytes] | None = None) -> None:
+    def wait(self, condition: Callable[[], Any], process: Process | None = None) -> None:
         """Until it is so, 30 s at most."""
         end = time.monotonic() + 30
         while not condition():

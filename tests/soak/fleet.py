@@ -14,7 +14,7 @@ from connector.settings import Settings, load_settings
 from connector.storage.opening import Storage, open_storage
 from tests.databases import new_postgres_database
 from tests.installations import PIXEL, TOKEN, add_installation
-from tests.soak.child import Child, Nursery
+from tests.processes.child import Child, Nursery
 
 __all__ = ["SECRET", "Fleet", "Process"]
 

@@ -19,8 +19,8 @@ from connector.demo.tiktok_stand_in import StandInTikTok
 from connector.storage.opening import Storage, open_storage
 from tests.databases import new_empty_postgres_database, settings_for
 from tests.installations import PIXEL, TOKEN
+from tests.processes.child import Child, Nursery
 from tests.soak.checks import faults, settled
-from tests.soak.child import Child, Nursery
 from tests.soak.fleet import KEYS, SECRET
 from tests.soak.load import Load
 

@@ -1,4 +1,4 @@
-"""Processes of the fleet, begun by the zygote and seen from outside."""
+"""Processes of the program, begun by the zygote and seen from outside."""
 
 import json
 import os
@@ -6,13 +6,25 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-__all__ = ["Child", "Nursery"]
+__all__ = ["Child", "Finished", "Nursery", "shared_nursery"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
 
 
 class Child:
@@ -22,6 +34,21 @@ class Child:
         self.pid = pid
         self.ended = threading.Event()
         self.exit_code: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code once it has ended, negative for a signal."""
+        return self.exit_code
+
+    def wait(self, seconds: float) -> int:
+        """The exit code. Raises TimeoutError."""
+        if not self.ended.wait(seconds) or self.exit_code is None:
+            raise TimeoutError("a process did not end in time")
+        return self.exit_code
+
+    def send_signal(self, number: int) -> None:
+        """Unless it has ended."""
+        if not self.ended.is_set():
+            os.kill(self.pid, number)
 
     def ask_to_stop(self) -> None:
         """As a service manager does it; returns when it is gone. Raises TimeoutError after a minute."""
@@ -47,7 +74,7 @@ class Nursery:
 
     def __enter__(self) -> "Nursery":
         self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.soak.zygote"],
+            [sys.executable, "-m", self._module()],
             cwd=self._root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -67,10 +94,27 @@ class Nursery:
             self._zygote.kill()
             self._zygote.wait()
 
-    def begin(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
-        """Start `connector` with these arguments; standard error goes to `log`."""
+    def _module(self) -> str:
+        """Version 0.1.0 has its zygote among the soak tests."""
+        here = (self._root / "tests" / "processes" / "zygote.py").is_file()
+        return "tests.processes.zygote" if here else "tests.soak.zygote"
+
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, stdin: str = ""
+    ) -> Finished:
+        """Run a command in `folder` to its end. Raises TimeoutError after a minute."""
+        with tempfile.TemporaryDirectory(prefix="connector-command-") as made:
+            given, told, complained = (Path(made, name) for name in ("in", "out", "err"))
+            given.write_text(stdin)
+            child = self.begin(arguments, environment, complained, stdin=given, stdout=told, folder=folder)
+            code = child.wait(60)
+            return Finished(code, told.read_text(), complained.read_text())
+
+    def begin(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, **files: Path) -> Child:
+        """Start `connector` with these arguments; standard error goes to `log`. `files`: see the zygote."""
         assert self._zygote.stdin is not None
-        request = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        request: dict[str, object] = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        request |= {name: str(path) for name, path in files.items()}
         self._zygote.stdin.write(json.dumps(request).encode() + b"\n")
         self._zygote.stdin.flush()
         return self._born.get(timeout=60)
@@ -86,3 +130,9 @@ class Nursery:
                 child = self._children.pop(told["ended"])
                 child.exit_code = told["status"]
                 child.ended.set()
+
+
+@cache
+def shared_nursery() -> Nursery:
+    """One for all tests of this process; its zygote ends when this process does, for it reads from it."""
+    return Nursery().__enter__()

@@ -1,22 +1,30 @@
 """Forks processes that run the command line's own `main`, off one process that has imported it already.
 
-Importing costs more than a second and the fleet is killed a thousand times. What runs after the fork is what
-`python -m connector serve` runs: its own process, sockets and environment, nothing shared with whoever asked.
+Importing costs more than a second, the fleet is killed a thousand times, and the tests run hundreds of commands. What
+runs after the fork is what `python -m connector` runs: its own process, sockets and environment, nothing shared with
+whoever asked. `tests/cli/test_process.py` and the demo's tests begin without it, as an operator does.
 
-Reads one JSON line per process on standard input (`arguments`, `environment`, `log`), answers with its `pid`, and
-tells each end with its `status`, negative for a signal.
+Reads one JSON line per process on standard input (`arguments`, `environment`, the files `log`, `stdin` and `stdout`,
+the folder `folder`; the last three may be missing), answers with its `pid`, and tells each end with its `status`,
+negative for a signal.
 """
 
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import sys
+import traceback
 from typing import Any
 
 import connector.app
-import connector.cli.serving  # noqa: F401 - imported once for all children
+import connector.cli
 from connector.cli.program import main as connector_main
+
+for _found in pkgutil.iter_modules(connector.cli.__path__, "connector.cli."):  # imported once for all children
+    importlib.import_module(_found.name)
 
 
 def main() -> None:
@@ -65,18 +73,28 @@ def _fork(request: dict[str, Any], pipes: tuple[int, int]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for pipe in pipes:
         os.close(pipe)
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for source, target in ((nothing, 0), (nothing, 1), (log, 2)):
-        os.dup2(source, target)
+    written = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    for target, path, flags in (
+        (0, request.get("stdin", os.devnull), os.O_RDONLY),
+        (1, request.get("stdout", os.devnull), written),
+        (2, request["log"], written),
+    ):
+        os.dup2(os.open(path, flags, 0o600), target)
+    os.chdir(request.get("folder", "."))
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = ["connector", *request["arguments"]]
+    status = 0
     try:
         connector_main()
     except SystemExit as end:
-        os._exit(end.code if isinstance(end.code, int) else 1)
-    os._exit(0)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
