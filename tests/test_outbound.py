@@ -205,7 +205,7 @@ def test_a_compressed_answer_is_opened_but_never_beyond_the_limit(serve: Callabl
 def test_a_certificate_nobody_knows_is_refused(serve: Callable[..., Server]) -> None:
     server = serve(answering(b"\x16\x03\x01\x00\x02no", close=True))
     with pytest.raises(SendFailed):
-        send(f"https://127.0.0.1:{server.port}/")
+        send(f"https://127.0.0.1:{server.port}/", timeout_seconds=2)
     context = ssl.create_default_context()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 

@@ -1,6 +1,6 @@
 """Addresses and forms that no page of ours makes: a clear answer in words, never a fault of the server."""
 
-from itertools import cycle, islice, product
+from itertools import cycle, product
 
 import pytest
 from sqlalchemy import event
@@ -72,9 +72,9 @@ def test_forms_about_ids_out_of_range_are_refused(client: TestClient) -> None:
 def test_filters_of_lists_take_anything(client: TestClient) -> None:
     names = ("installation", "topic", "state", "reason", "code", "http_status", "status", "order_id", "event_id",
              "request_id", "before", "after", "sort", "cols", "size", "lang", "name", "format")  # fmt: skip
-    # Each filter of each list with five of the texts in turn: every text meets every list and nearly every filter.
-    texts = islice(cycle((*ODD, *HUGE)), len(LISTS) * len(names) * 5)
-    paths = [f"/console/{one}?{name}={next(texts)}" for one, name, _ in product(LISTS, names, range(5))]
+    # Each filter of each list with three of the texts in turn: every text meets every list and most filters.
+    texts = cycle((*ODD, *HUGE))
+    paths = [f"/console/{one}?{name}={next(texts)}" for one, name, _ in product(LISTS, names, range(3))]
     paths += [f"/console/{one}?{name}={text}" for one, name, text in product(LISTS, ("since", "until"), TIMES)]
     paths += [f"/console/{one}/export?format={kind}&since={text}" for one, kind, text in
               product(LISTS, ("csv", "json"), TIMES)]  # fmt: skip
@@ -89,7 +89,8 @@ def test_other_pages_take_anything(client: TestClient) -> None:
         tail?kind={}&installation={} replays/new?installation={} nothing/{} links/{} search
         replays/new?installation=inst1&event={} replays/new?installation=inst1&webhook={}
         replays/new?installation=inst1&of=webhooks&topic={}&why={}&order_id={}""".split()
-    paths = [f"/console/{address.replace('{}', text)}" for address, text in product(addresses, (*ODD, *HUGE))]
+    texts = cycle((*ODD, *HUGE))
+    paths = [f"/console/{address.replace('{}', next(texts))}" for address, _ in product(addresses, range(10))]
     paths += [f"/console/replays/new?installation=inst1&of={of}&since={text}&until={text}" for of, text in
               product(("events", "webhooks"), TIMES)]  # fmt: skip
     assert faults_of(client, paths) == []
