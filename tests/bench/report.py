@@ -7,7 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,12 +16,20 @@ from pathlib import Path
 __all__ = ["Row", "at_least", "at_most", "fact", "markdown", "surroundings"]
 
 _HEADINGS = ("what", "measured", "compared with", "ratio", "budget", "verdict")
+_BUDGETS_WERE_SET_AT = (
+    30_000  # answers a second of an empty handler, one core, keep-alive: the machine of the budgets
+)
+_TIMES = ("ms", "s")
 _PACKAGES = ("uvicorn", "uvloop", "httptools", "sqlalchemy", "psycopg", "orjson")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `passed` is None when there is no budget."""
+    """One line of the table. `passed` is None when there is no budget.
+
+    `share` of a budget of speed: how many times it is met, 1 being just so. `empty_rate` is given by the row that
+    tells how fast this machine is: answers a second of a handler that does nothing.
+    """
 
     what: str
     measured: str
@@ -29,22 +37,30 @@ class Row:
     ratio: float | None = None
     budget: str = ""
     passed: bool | None = None
+    share: float | None = None
+    empty_rate: float | None = None
 
-    def cells(self) -> tuple[str, ...]:
-        """As printed."""
+    def cells(self, empty_rate: float | None = None) -> tuple[str, ...]:
+        """As printed. A miss of speed says too what it comes to at the rate for which the budgets were set."""
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         verdict = {None: "", True: "pass", False: "**miss**"}[self.passed]
+        if self.passed is False and self.share is not None and empty_rate is not None:
+            there = self.share * _BUDGETS_WERE_SET_AT / empty_rate
+            verdict += f" here; computed for {_BUDGETS_WERE_SET_AT:,} empty answers/s: {there:.2f} of the budget"
         return (self.what, self.measured, self.compared_with, ratio, self.budget, verdict)
 
 
 def at_least(what: str, value: float, unit: str, budget: float) -> Row:
     """A value that must not be smaller."""
-    return Row(what, _number(value, unit), budget=f"at least {_number(budget, unit)}", passed=value >= budget)
+    text = f"at least {_number(budget, unit)}"
+    return Row(what, _number(value, unit), budget=text, passed=value >= budget, share=value / budget)
 
 
 def at_most(what: str, value: float, unit: str, budget: float) -> Row:
     """A value that must not be larger."""
-    return Row(what, _number(value, unit), budget=f"at most {_number(budget, unit)}", passed=value <= budget)
+    text = f"at most {_number(budget, unit)}"
+    share = budget / value if unit in _TIMES and value else None
+    return Row(what, _number(value, unit), budget=text, passed=value <= budget, share=share)
 
 
 def fact(what: str, value: float, unit: str) -> Row:
@@ -74,10 +90,11 @@ def _number(value: float, unit: str) -> str:
     return f"{text} {unit}"
 
 
-def markdown(rows: Iterable[Row]) -> str:
+def markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [_line(_HEADINGS), _line(["---"] * len(_HEADINGS))]
-    return "\n".join([*lines, *(_line(row.cells()) for row in rows)])
+    empty_rate = next((row.empty_rate for row in rows if row.empty_rate is not None), None)
+    return "\n".join([*lines, *(_line(row.cells(empty_rate)) for row in rows)])
 
 
 def _line(cells: Sequence[str]) -> str:
