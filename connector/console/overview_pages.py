@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
-from connector.operations.rollups import EVERYBODY, Overview, overview, totals
+from connector.operations.rollups import EVERYBODY, Overview, hour_of, overview, totals
 from connector.operations.trouble import MOST_HELD, Health, health_of_all
 from connector.pages.charts import NARROW, Series, bar_chart, line_chart
 from connector.pages.translating import Translator
@@ -100,7 +100,10 @@ def read_dashboard(connection: Connection, now: datetime, span: str, installatio
     if installation_id and installation is None:
         return None
     length, hours = _SPANS[span]
-    counts = overview(connection, now - length, now + timedelta(hours=1), installation_id or EVERYBODY, hours)
+    until = hour_of(now) + timedelta(
+        hours=1
+    )  # the hour that has not begun has no bar: it would say that nothing came
+    counts = overview(connection, now - length, until, installation_id or EVERYBODY, hours)
     things = open_things(connection, installation_id) if installation_id else None
     return Dashboard(installation, _healths(connection, now, installation_id), counts, things)
 
@@ -134,16 +137,13 @@ def charts_of(found: Overview, t: Translator) -> Iterator[tuple[str, Any, Sequen
     by_hour = len(found.starts) > 1 and found.starts[1] - found.starts[0] <= timedelta(hours=1)
     labels = [start.strftime("%H:%M" if by_hour else "%d.%m. %Hh") for start in found.starts]
 
-    def values(metric: str) -> list[float]:
-        return [float(number) for number in found.series(metric)]
-
     outcomes = [
-        Series(t(f"console.metric.{name}"), values(name), f"chart-{style}")
+        Series(t(f"console.metric.{name}"), found.series(name), f"chart-{style}")
         for name, style in (("accepted", "good"), ("withheld", "quiet"), ("filtered", "pale"), ("rejected", "bad"))
     ]
-    arrivals = [Series(t("console.metric.arrived"), values("arrived"), "chart-main")]
+    arrivals = [Series(t("console.metric.arrived"), found.series("arrived"), "chart-main")]
     latency = [
-        Series(name, [float(seconds) for seconds in found.latencies(share)], f"chart-{style}")
+        Series(name, found.latencies(share), f"chart-{style}")
         for name, share, style in (("p50", 0.5, "good"), ("p95", 0.95, "warn"))
     ]
     for name, draw, series in (
