@@ -161,7 +161,7 @@ def _day(label: str, x: float, width: int) -> Markup:
 
 
 def _round_up(value: float) -> float:
-    """The next of 4, 8, 12, 16, 20, 24, 32, 40, 60, 80, 100, 120 …: four lines then stand at round numbers, whole ones
+    """The next of 4, 8, 12, 16, 20, 24, 32, 40, 60, 80, 100, 120 …: four lines stand at round numbers, whole ones
     for what is counted in whole ones, and the highest bar reaches well up.
     """
     if value <= 8:

@@ -218,7 +218,7 @@ def test_a_forged_return_says_that_this_way_has_ended(connector: Running, query:
     page = connector.browser().get("/install/woocommerce/return" + query)
 
     assert page.status_code == 410
-    assert "This way has ended" in page.text
+    assert "This link is no longer valid" in page.text
 
 
 def test_an_hour_later_the_way_has_ended(connector: Running, store: StandInStore) -> None:
