@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
+from connector.core.installation_settings import InstallationSettings
 from connector.operations.rollups import EVERYBODY, Overview, hour_of, overview, totals
 from connector.operations.trouble import MOST_HELD, Health, health_of_all
 from connector.pages.charts import NARROW, Series, bar_chart, line_chart
@@ -18,7 +19,7 @@ from connector.pages.translating import Translator
 from connector.storage.installations import InstallationRecord, find_installation
 from connector.storage.journeys import open_things
 
-__all__ = ["Dashboard", "OverviewPages", "read_dashboard"]
+__all__ = ["Dashboard", "OverviewPages", "read_dashboard", "settings_shown"]
 
 # Name, length, and the hours that one bar stands for: so few bars that a phone still shows them.
 _SPANS: Mapping[str, tuple[timedelta, int]] = {
@@ -28,6 +29,15 @@ _SPANS: Mapping[str, tuple[timedelta, int]] = {
 }
 _TROUBLE_SPAN = timedelta(hours=24)
 _SHOWN = 200  # installations on a page; a filter leads to the others
+# Where the rows behind a trouble are listed; the installation's id follows.
+_TROUBLE_LISTS: Mapping[str, str] = {
+    "access_lost": "/console/attempts?result=access_lost&installation=",
+    "backlog": "/console/events?state=pending&sort=id&installation=",
+    "rejected": "/console/events?state=rejected&installation=",
+    "held": "/console/events?state=held&installation=",
+    "silent": "/console/webhooks?installation=",
+    "notice": "#notices",
+}
 _MATCH_KEYS = ("email", "phone", "external_id", "ttclid", "ttp", "ip", "user_agent")
 
 
@@ -68,14 +78,17 @@ class OverviewPages:
         read = await self._services.read(lambda connection: read_dashboard(connection, now, span, installation_id))
         if read is None:
             return self._pages.fault(request, 404, "no_installation")
+        translate = self._pages.translator(request)
         return self._pages.show(
             request,
             "overview.html",
             installation=read.installation,
+            settings=settings_shown(read.installation.settings, translate) if read.installation else (),
+            trouble_lists=_TROUBLE_LISTS,
             healths=read.healths,
             things=read.things,
             counts=read.counts,
-            charts=charts_of(read.counts, self._pages.translator(request)),
+            charts=charts_of(read.counts, translate),
             coverage=coverage_of(read.counts.total),
             span=span,
             spans=tuple(_SPANS),
@@ -130,6 +143,27 @@ def coverage_of(total: Mapping[str, int]) -> list[tuple[str, int]]:
     if not sendable:
         return []
     return [(key, round(100 * total.get(f"key_{key}", 0) / sendable)) for key in _MATCH_KEYS]
+
+
+def settings_shown(settings: InstallationSettings, t: Translator) -> list[tuple[str, str]]:
+    """Each setting's name and value as the owner's own page calls them; what is off or not set has an empty value."""
+
+    def chosen(name: str, value: object) -> str:
+        known = (f"setting.{name}.{value}.name", f"setting.{name}.{value}", f"event.{value}")
+        return next((t(key) for key in known if t.has(key)), str(value))
+
+    found, elsewhere = [], {"test_event_code", "test_event_code_expires_at"}
+    for name, value in settings.model_dump(mode="json", exclude=elsewhere).items():
+        label = t("console.overview.events_off") if name == "disabled_events" else t(f"setting.{name}.name")
+        if isinstance(value, bool):
+            found.append((label, t("console.yes") if value else ""))
+        elif isinstance(value, dict):
+            found.append((label, ", ".join(f"{topic} = {event}" for topic, event in value.items())))
+        elif isinstance(value, list):
+            found.append((label, ", ".join(chosen(name, one) for one in value)))
+        else:
+            found.append((label, chosen(name, value)))
+    return found
 
 
 def charts_of(found: Overview, t: Translator) -> Iterator[tuple[str, Any, Sequence[Series], Sequence[str]]]:
