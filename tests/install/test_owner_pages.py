@@ -297,3 +297,10 @@ def test_a_store_that_is_away_can_be_left_too(connector: Running, store: StandIn
 
     assert "could not be deleted" in page.text
     assert installation(connector).state == "removed"
+
+
+def test_a_new_store_is_shown_what_is_to_be_done_and_no_noughts(browser: httpx.Client) -> None:
+    page = browser.get("/owner").text
+
+    assert "Connect TikTok" in page
+    assert 'class="figures"' not in page
