@@ -12,12 +12,13 @@ from starlette.responses import Response
 from connector.console.rendering import ConsolePages
 from connector.console.services import ConsoleServices
 from connector.core.installation_settings import InstallationSettings
-from connector.operations.rollups import EVERYBODY, Overview, hour_of, overview, totals
+from connector.operations.rollups import EVERYBODY, Overview, overview, totals
 from connector.operations.trouble import MOST_HELD, Health, health_of_all
 from connector.pages.charts import NARROW, Series, bar_chart, line_chart
 from connector.pages.translating import Translator
 from connector.storage.installations import InstallationRecord, find_installation
 from connector.storage.journeys import open_things
+from connector.storage.rollups import hour_of
 
 __all__ = ["Dashboard", "OverviewPages", "read_dashboard", "settings_shown"]
 

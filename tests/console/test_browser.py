@@ -134,7 +134,7 @@ def test_search_leads_to_the_journey_and_the_verdict(browser: Browser, site: Sit
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order 30")
     text = page.locator("main").inner_text()
     for said in ("TikTok has taken this event.", "came again (2 ×)", "req-20261122-a", "req-20261122-b",
-                 "51004", "10012 ms", "consent granted", "wp_consent_api", "2 × Mug", "35.58 EUR"):  # fmt: skip
+                 "51004", "10012 ms", "consent granted", "WP Consent API", "2 × Mug", "35.58 EUR"):  # fmt: skip
         assert said in text, said
     at = page.locator("time[data-moment]").first
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", at.get_attribute("title") or "")

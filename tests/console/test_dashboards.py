@@ -8,8 +8,8 @@ from sqlalchemy import insert
 
 from connector.console.overview_pages import settings_shown
 from connector.core.installation_settings import InstallationSettings
-from connector.operations.rollups import EVERYBODY, hour_of
 from connector.pages.translating import LANGUAGES, Translator
+from connector.storage.rollups import EVERYBODY, hour_of
 from connector.storage.tables_console import RollupHour
 from tests.console.test_pages_render import client_of
 from tests.console.world import SUPPORT, World
