@@ -159,7 +159,7 @@ class EventList(ConsoleList):
     choices = {"state": tuple(EventState)}  # noqa: RUF012
     pointed = ("order_id", "event_id", "request_id")
     hidden = (
-        "delivered_at",
+        "match_keys", "delivered_at",
         "event_id", "webhook_id", "event_time", "next_attempt_at", "consent", "country", "warnings", "attempts",
     )  # fmt: skip
 

@@ -112,6 +112,7 @@ class ConsolePages:
                 _told(translate, finding.reason, "next") or say(translate, finding.next_step, finding.values)
             ),
             "word": self.wording(request),
+            "explained": lambda reason: _explained(translate, reason),
             "language": translate.language,
             "path": request.url.path,
             "here": lambda code: _in_language(request, code),
@@ -151,6 +152,15 @@ def _told(translate: Translator, reason: str, part: str) -> str:
         return translate(f"reason.refused_here.{part}", field=reason)
     key = f"reason.{reason}.{part}"
     return translate(key) if reason and translate.has(key) else ""
+
+
+def _explained(translate: Translator, reason: str) -> str:
+    """Why TikTok refuses access, and what ends that; the bare reason when nothing more is known."""
+    known = EXPLANATIONS.get(reason)
+    if known is None:
+        return _word(translate, "reason", reason)
+    cause = _told(translate, reason, "cause") or say(translate, known.cause)
+    return f"{cause} {_told(translate, reason, 'next') or say(translate, known.next_step)}"
 
 
 def _word(translate: Translator, group: str, name: object) -> str:

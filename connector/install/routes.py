@@ -34,6 +34,8 @@ def routes(services: Services) -> Sequence[BaseRoute]:
         *machine_routes(site),
         download_route(),
         *_owner_routes(site),
+        page(site, "/install/{rest:path}", views.nothing_here),
+        page(site, "/owner/{rest:path}", views.nothing_here),
     ]
 
 

@@ -19,7 +19,16 @@ from connector.pages.rendering import see_other
 from connector.platforms.woocommerce.connect import authorise_url, read_return
 from connector.storage.installations import find_installation
 
-__all__ = ["ask_address", "landing", "look_at_store", "password", "progress", "returned", "take_password"]
+__all__ = [
+    "ask_address",
+    "landing",
+    "look_at_store",
+    "nothing_here",
+    "password",
+    "progress",
+    "returned",
+    "take_password",
+]
 
 _LOOKS_PER_MINUTE = 12
 _LONGEST_ADDRESS = 400  # what the table takes, and its scheme
@@ -152,6 +161,14 @@ def take_password(site: Site, request: Request, form: Form) -> Response:
     response = see_other("/owner/tiktok")
     begin_session(site, response, attempt.installation_id, came_by="install")
     return response
+
+
+def nothing_here(site: Site, request: Request, form: Form) -> Response:
+    """An address below `/install` or `/owner` that is no page, or that only takes a form and was reloaded."""
+    start = "/owner" if request.url.path.startswith("/owner/") else "/install"
+    if request.url.path == f"{start}/":
+        return see_other(start)
+    return site.pages.show(request, "install/nothing.html", status=404, start=start)
 
 
 def _entitled(site: Site, request: Request) -> Attempt | None:

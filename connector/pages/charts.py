@@ -21,20 +21,23 @@ _LINES = 4
 
 
 _CLASSES = {WIDE: " chart-wide", PHONE: " chart-phone"}
+_ROUND = (1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One row of numbers; `style` is a CSS class that the stylesheet colours."""
+    """One row of numbers; `style` is a CSS class that the stylesheet colours. None is a time with nothing to measure:
+    a line has a gap there, since 0 would be an answer.
+    """
 
     name: str
-    values: Sequence[float]
+    values: Sequence[float | None]
     style: str
 
 
 def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, width: int = WIDE) -> Markup:
     """Stacked bars, one per label. Each bar's tooltip names its numbers."""
-    totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
+    totals = [sum(one.values[at] or 0.0 for one in series) for at in range(len(labels))]
     top = _round_up(max(totals, default=0.0))
     step = _step(labels, width)
     bars = Markup("").join(_bar(at, label, series, top, step) for at, label in enumerate(labels))
@@ -42,8 +45,8 @@ def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, wi
 
 
 def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, width: int = WIDE) -> Markup:
-    """One line per series, with a dot and a tooltip per label."""
-    top = _round_up(max((value for one in series for value in one.values), default=0.0))
+    """One line per series, with a dot and a tooltip per label; nothing where there is no value."""
+    top = _round_up(max((value for one in series for value in one.values if value is not None), default=0.0))
     lines = Markup("").join(_line(one, labels, top, width) for one in series)
     return _picture(title, labels, top, lines, width)
 
@@ -68,7 +71,7 @@ def on_desk_and_phone(
 def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float) -> Markup:
     parts, base = [], float(_TOP + _PLOT_HEIGHT)
     for one in series:
-        height = one.values[at] / top * _PLOT_HEIGHT
+        height = (one.values[at] or 0.0) / top * _PLOT_HEIGHT
         if height <= 0:
             continue
         base -= height
@@ -77,7 +80,7 @@ def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float)
                 one.style, _n(_LEFT + at * step + step * 0.15), _n(base), _n(step * 0.7), _n(height)
             )
         )
-    numbers = ", ".join(f"{one.name} {_short(one.values[at])}" for one in series if one.values[at])
+    numbers = ", ".join(f"{one.name} {_short(value)}" for one in series if (value := one.values[at]))
     tooltip = Markup("<title>{}: {}</title>").format(label, numbers or "0")
     hit = Markup('<rect class="chart-hit" x="{}" y="{}" width="{}" height="{}"/>').format(
         _n(_LEFT + at * step), _TOP, _n(step), _PLOT_HEIGHT
@@ -86,19 +89,24 @@ def _bar(at: int, label: str, series: Sequence[Series], top: float, step: float)
 
 
 def _line(one: Series, labels: Sequence[str], top: float, width: int) -> Markup:
-    step = _step(labels, width)
-    points = [
-        (_LEFT + (at + 0.5) * step, _TOP + _PLOT_HEIGHT - value / top * _PLOT_HEIGHT)
-        for at, value in enumerate(one.values)
-    ]
-    path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-    dots = Markup("").join(
-        Markup('<circle class="{}" cx="{}" cy="{}" r="3"><title>{}: {} {}</title></circle>').format(
-            one.style, _n(x), _n(y), labels[at], one.name, _short(one.values[at])
+    step, runs, dots = _step(labels, width), [list[str]()], []
+    for at, value in enumerate(one.values):
+        if value is None:
+            runs.append([])
+            continue
+        x, y = _n(_LEFT + (at + 0.5) * step), _n(_TOP + _PLOT_HEIGHT - value / top * _PLOT_HEIGHT)
+        runs[-1].append(f"{x},{y}")
+        dots.append(
+            Markup('<circle class="{}" cx="{}" cy="{}" r="3"><title>{}: {} {}</title></circle>').format(
+                one.style, x, y, labels[at], one.name, _short(value)
+            )
         )
-        for at, (x, y) in enumerate(points)
-    )
-    return Markup('<polyline class="chart-line {}" points="{}"/>{}').format(one.style, path, dots)
+    lines = [
+        Markup('<polyline class="chart-line {}" points="{}"/>').format(one.style, " ".join(run))
+        for run in runs
+        if run
+    ]
+    return Markup("").join([*lines, *dots])
 
 
 def _step(labels: Sequence[str], width: int) -> float:
@@ -137,19 +145,29 @@ def _days(labels: Sequence[str], width: int) -> Markup:
     step = _step(labels, width)
     every = ceil(len(labels) / min(_MOST_LABELS, width // _LABEL_WIDTH)) or 1
     shown = (
-        Markup('<text x="{}" y="{}">{}</text>').format(_n(_LEFT + (at + 0.5) * step), HEIGHT - 8, label)
+        _day(label, _LEFT + (at + 0.5) * step, width)
         for at, label in enumerate(labels)
         if (len(labels) - 1 - at) % every == 0
     )
     return Markup('<g class="chart-days">{}</g>').format(Markup("").join(shown))
 
 
+def _day(label: str, x: float, width: int) -> Markup:
+    """A name under its bar; the last one ends with the picture, which would cut it off."""
+    is_last = x + _LABEL_WIDTH / 2 > width
+    return Markup('<text{} x="{}" y="{}">{}</text>').format(
+        Markup(' class="chart-last"') if is_last else "", _n(width - 1 if is_last else x), HEIGHT - 8, label
+    )
+
+
 def _round_up(value: float) -> float:
-    """The next of 4, 8, 20, 40, 80, 200 …: four lines then stand at round numbers."""
-    if value <= 4:
-        return 4.0
-    power = 10 ** floor(log10(value))
-    return next(float(step * power) for step in (1.2, 2, 4, 8, 10, 20) if value <= step * power)
+    """The next of 4, 8, 12, 16, 20, 24, 32, 40, 60, 80, 100, 120 …: four lines stand at round numbers, whole ones
+    for what is counted in whole ones, and the highest bar reaches well up.
+    """
+    if value <= 8:
+        return 4.0 if value <= 4 else 8.0
+    power = max(10 ** floor(log10(value)), 10)
+    return next(float(round(step * power)) for step in (*_ROUND, 12) if value <= step * power)
 
 
 def _short(value: float) -> str:

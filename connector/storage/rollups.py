@@ -77,9 +77,9 @@ class Overview:
         """One number per part."""
         return [counts.get(metric, 0) for counts in self.by_part]
 
-    def latencies(self, share: float) -> list[int]:
-        """Per part the seconds within which that share was accepted; 0 without any."""
-        return [percentile(counts, share) or 0 for counts in self.by_part]
+    def latencies(self, share: float) -> list[int | None]:
+        """Per part the seconds within which that share was accepted; None without any, since 0 would say at once."""
+        return [percentile(counts, share) for counts in self.by_part]
 
     def latency(self, share: float) -> int | None:
         """Seconds within which that share of accepted purchases was accepted; None without any."""

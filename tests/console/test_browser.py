@@ -134,7 +134,7 @@ def test_search_leads_to_the_journey_and_the_verdict(browser: Browser, site: Sit
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order 30")
     text = page.locator("main").inner_text()
     for said in ("TikTok has taken this event.", "came again (2 ×)", "req-20261122-a", "req-20261122-b",
-                 "51004", "10012 ms", "consent granted", "wp_consent_api", "2 × Mug", "35.58 EUR"):  # fmt: skip
+                 "51004", "10012 ms", "consent granted", "WP Consent API", "2 × Mug", "35.58 EUR"):  # fmt: skip
         assert said in text, said
     at = page.locator("time[data-moment]").first
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", at.get_attribute("title") or "")
@@ -162,12 +162,12 @@ def test_filters_columns_saved_links_and_exports(browser: Browser, site: Site, t
     page.locator("summary", has_text="Filters").click()
     page.locator("#f-state").select_option("rejected")
     page.locator("summary", has_text="Columns").click()
-    page.get_by_role("checkbox", name="Match keys").uncheck()
+    page.get_by_role("checkbox", name="Currency").uncheck()
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**state=rejected**")
-    assert "match_keys" not in re.search(r"cols=([^&]*)", page.url)[1]  # type: ignore[index]
+    assert "currency" not in re.search(r"cols=([^&]*)", page.url)[1]  # type: ignore[index]
     expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.get_by_role("columnheader", name="Match keys")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="Currency")).to_have_count(0)
     for kind in ("CSV", "JSON"):
         with page.expect_download() as waiting:
             page.get_by_role("link", name=kind, exact=True).click()

@@ -31,7 +31,7 @@ from connector.core.store_events import (
     StoreEvent,
     Visit,
 )
-from tests.core.test_mapping import MINTED, NOW, shop
+from tests.core.mapping_cases import MINTED, NOW, shop
 
 # Everything a reader could hand over, and more: the types say text, not which.
 texts = st.text(st.characters(exclude_categories=()), max_size=30)

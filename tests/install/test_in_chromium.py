@@ -1,6 +1,7 @@
 """The system's Chromium walks the whole install on the stand-in store, and reads the owner's pages."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from connector.demo.store_stand_in import StandInStore
 from connector.platforms.woocommerce.store_api import COMPANION_TOPICS, ORDER_TOPICS
 from tests.install.conftest import Running
+from tests.reach import small_targets, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -138,18 +140,21 @@ def test_every_page_fits_a_phone_and_a_desk_in_every_language(
 ) -> None:
     page = context.new_page()
     install(page, connector, store)
-    paths = ("/owner", "/owner/tiktok", "/owner/store", "/owner/settings", "/owner/uninstall", "/", "/install")
-    too_wide = []
+    paths = (
+        "/owner", "/owner/tiktok", "/owner/plugin", "/owner/store", "/owner/settings", "/owner/uninstall",
+        "/", "/install",
+    )  # fmt: skip
+    wide = []
     for language in ("en", "de", "es", "fr"):
         for path in paths:
             page.goto(f"{connector.url}{path}?lang={language}")
-            for width in (1280, 390):
+            for width in (1280, 320, 390):
                 page.set_viewport_size({"width": width, "height": 900})
-                element = "document.documentElement"
-                if page.evaluate(f"{element}.scrollWidth > {element}.clientWidth"):
-                    too_wide.append((language, path, width))
+                if too_wide(page) > 0:
+                    wide.append((language, path, width))
+            assert small_targets(page) == [], (language, path)
 
-    assert too_wide == []
+    assert wide == []
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(
@@ -222,3 +227,20 @@ def test_the_wait_for_the_plugin_ends_by_itself(
     store.has_plugin = True
 
     page.wait_for_selector("text=The script is on your storefront")
+
+
+def test_times_are_the_readers_own_with_utc_in_the_tooltip(
+    connector: Running, store: StandInStore, chromium: Browser
+) -> None:
+    """In Kiribati it is fourteen hours later: always another time, and mostly another day."""
+    page = chromium.new_context(locale="en-GB", timezone_id="Pacific/Kiritimati").new_page()
+    install(page, connector, store)
+    page.goto(connector.url + "/owner/store")
+
+    looked = page.locator("dt", has_text="Last looked").locator("xpath=following-sibling::dd[1]/time")
+    at = datetime.strptime((looked.get_attribute("title") or "").replace("UTC", "+0000"), "%Y-%m-%d %H:%M %z")
+    assert abs(connector.clock() - at) < timedelta(minutes=5)
+    assert looked.get_attribute("datetime") == at.strftime("%Y-%m-%dT%H:%MZ")
+    own = at + timedelta(hours=14)
+    assert looked.inner_text() == f"{own.day} {own:%b %Y, %H:%M}"
+    assert "UTC" not in page.locator("main").inner_text()

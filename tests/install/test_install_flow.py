@@ -12,7 +12,16 @@ from connector.install.receiver import webhook_url
 from connector.platforms.woocommerce.store_api import COMPANION_TOPICS, ORDER_TOPICS
 from connector.storage.installations import InstallationRecord, all_installations, open_credentials
 from tests.install.conftest import Running
-from tests.install.walking import approve, approve_address, check_store, come_back, installed, post, signed_in
+from tests.install.walking import (
+    approve,
+    approve_address,
+    check_store,
+    come_back,
+    installed,
+    link_with,
+    post,
+    signed_in,
+)
 
 
 def installations(connector: Running) -> list[InstallationRecord]:
@@ -218,7 +227,7 @@ def test_a_forged_return_says_that_this_way_has_ended(connector: Running, query:
     page = connector.browser().get("/install/woocommerce/return" + query)
 
     assert page.status_code == 410
-    assert "This way has ended" in page.text
+    assert "This link is no longer valid" in page.text
 
 
 def test_an_hour_later_the_way_has_ended(connector: Running, store: StandInStore) -> None:
@@ -373,3 +382,14 @@ def test_many_looks_at_stores_are_limited(connector: Running) -> None:
     answers = [check_store(browser, "not an address").status_code for _ in range(15)]
 
     assert 429 in answers
+
+
+def test_who_closed_the_stores_page_finds_a_way_on_from_the_waiting_page(
+    connector: Running, store: StandInStore
+) -> None:
+    browser = connector.browser()
+    approve_address(browser, store)
+
+    again = link_with(browser.get("/install/progress").text, "/install?store=")
+
+    assert f'value="{store.url}"' in browser.get(again).text

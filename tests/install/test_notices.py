@@ -210,7 +210,7 @@ def test_the_overview_says_what_the_store_sold_what_tiktok_took_and_why_the_rest
     lost = store.place_order()
     page = compare(connector, browser)
 
-    assert "Your store says 1 paid order; TikTok accepted 0." in page
+    assert "Your store has 1 paid order; TikTok accepted 0." in page
     assert f"Order {lost}:" in page
     assert "it never arrived; it was fetched and is on its way." in page
     assert "Changes of orders that never arrived: 1." in page
@@ -229,7 +229,7 @@ def test_what_was_accepted_since_is_missing_no_more(
 
     page = browser.get("/owner").text
 
-    assert "Your store says 1 paid order; TikTok accepted 1." in page
+    assert "Your store has 1 paid order; TikTok accepted 1." in page
     assert "Nothing is missing." in page
 
 

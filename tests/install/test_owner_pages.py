@@ -297,3 +297,30 @@ def test_a_store_that_is_away_can_be_left_too(connector: Running, store: StandIn
 
     assert "could not be deleted" in page.text
     assert installation(connector).state == "removed"
+
+
+def test_a_new_store_is_shown_what_is_to_be_done_and_no_noughts(browser: httpx.Client) -> None:
+    page = browser.get("/owner").text
+
+    assert "Connect TikTok" in page
+    assert 'class="figures"' not in page
+
+
+@pytest.mark.parametrize(
+    ("address", "start"),
+    [("/owner/nowhere", "/owner"), ("/owner/settings/password", "/owner"), ("/install/nowhere/at/all", "/install")],
+)
+def test_an_address_that_is_no_page_leads_to_one(connector: Running, address: str, start: str) -> None:
+    """Also one that only takes a form: whoever changes the language of a refusal reads it again."""
+    page = connector.browser().get(address + "?lang=de")
+
+    assert page.status_code == 404
+    assert "Diese Seite gibt es nicht" in page.text
+    assert f'<a class="button" href="{start}">' in page.text
+
+
+def test_a_slash_at_the_end_is_no_other_page(connector: Running) -> None:
+    assert [connector.browser().get(one).headers["location"] for one in ("/owner/", "/install/")] == [
+        "/owner",
+        "/install",
+    ]
