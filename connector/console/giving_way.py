@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 __all__ = ["GivingWay", "SpacedOut"]
 
 _PRESSED = 1000.0  # webhooks a second in this process; it takes several thousand
+_BUSY = 0.35  # of one processor, for all but the console: a slow machine is pressed by fewer webhooks,
+_SOME = 50.0  # though by some
 _LOOKED = 0.25  # seconds between two looks at how many have arrived
 _STALE = 5.0
 _SHARE = 0.04  # of one processor, for the console's own work
@@ -25,13 +27,20 @@ _FREE = ("/assets/", "/static/")
 
 
 class GivingWay:
-    """One per process. `arrived` counts webhooks since the start; `clock` gives seconds that never go back."""
+    """One per process. `arrived` counts webhooks since the start; `clock` gives seconds that never go back, `worked`
+    the seconds of processor that the process has used.
+    """
 
-    def __init__(self, arrived: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
-        self._arrived = arrived
-        self._clock = clock
-        self._looked_at, self._seen = clock(), arrived()
-        self._rate = 0.0
+    def __init__(
+        self,
+        arrived: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._arrived, self._clock, self._worked = arrived, clock, worked
+        self._looked_at, self._seen, self._others = clock(), arrived(), worked()
+        self._pressed = False
+        self._own = 0.0
         self._next_at = 0.0
         self._average = _FIRST_GUESS
         self._spent = 0.0
@@ -39,16 +48,19 @@ class GivingWay:
     @property
     def pressed(self) -> bool:
         """Whether so many webhooks arrive that the console should wait."""
-        now, arrived = self._clock(), self._arrived()
+        now = self._clock()
         passed = now - self._looked_at
         if passed >= _LOOKED:
-            self._rate = (arrived - self._seen) / passed if passed < _STALE else 0.0
-            self._looked_at, self._seen = now, arrived
-        return self._rate >= _PRESSED
+            arrived, others = self._arrived(), self._worked() - self._own
+            rate, busy = (arrived - self._seen) / passed, (others - self._others) / passed
+            self._pressed = passed < _STALE and (rate >= _PRESSED or (rate >= _SOME and busy >= _BUSY))
+            self._looked_at, self._seen, self._others = now, arrived, others
+        return self._pressed
 
     def spent(self, seconds: float) -> None:
         """Processor time that a part of a page took."""
         self._spent += seconds
+        self._own += seconds
 
     def reserve(self) -> float:
         """Seconds to wait before the next page; its time is taken from then on."""

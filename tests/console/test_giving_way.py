@@ -12,16 +12,24 @@ from tests.console.world import SUPPORT, World
 
 
 class Machine:
-    """A clock and a count of webhooks that the test moves."""
+    """A clock, a count of webhooks and the processor that they cost, which the test moves."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.arrived = 0
-        self.way = GivingWay(lambda: self.arrived, lambda: self.now)
+    def __init__(self, cost: float = 0.0001) -> None:
+        self.now, self.arrived, self.worked, self.cost = 1000.0, 0, 0.0, cost
+        self.way = GivingWay(lambda: self.arrived, lambda: self.now, lambda: self.worked)
 
     def pass_time(self, seconds: float, rate: float) -> None:
         self.now += seconds
         self.arrived += int(seconds * rate)
+        self.worked += seconds * rate * self.cost
+
+    def page(self, cost: float) -> float:
+        """How long a page waits that then costs so much."""
+        wait = self.way.reserve()
+        self.worked += cost
+        self.way.spent(cost)
+        self.way.done()
+        return wait
 
     def pages(self, people: int, rate: float, seconds: float, cost: float) -> int:
         """How many pages people get who ask again two seconds after each."""
@@ -29,10 +37,8 @@ class Machine:
         while min(asks) < end:
             person = asks.index(min(asks))
             self.pass_time(max(asks[person] - self.now, 0.0), rate)
-            wait = self.way.reserve()
+            wait = self.page(cost)
             assert wait <= 2.001
-            self.way.spent(cost)
-            self.way.done()
             asks[person], shown = self.now + wait + 2.0, shown + 1
         return shown
 
@@ -41,9 +47,23 @@ def test_nobody_waits_while_few_webhooks_arrive() -> None:
     machine = Machine()
     for _ in range(100):
         machine.pass_time(0.3, 200)
-        assert machine.way.reserve() == 0.0
-        machine.way.spent(0.05)
-        machine.way.done()
+        assert machine.page(0.25) == 0.0, "what the console itself costs is no pressure"
+
+
+def test_on_a_slow_machine_fewer_webhooks_press() -> None:
+    machine = Machine(cost=0.0006)
+    waits = []
+    for _ in range(10):
+        machine.pass_time(0.3, 800)
+        waits.append(machine.page(0.05))
+    assert max(waits) > 0.5
+
+
+def test_work_without_webhooks_is_no_pressure() -> None:
+    machine = Machine(cost=0.1)
+    for _ in range(10):
+        machine.pass_time(0.3, 10)
+        assert machine.page(0.05) == 0.0
 
 
 def test_after_the_rush_nobody_waits() -> None:
