@@ -9,11 +9,12 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed, $keys;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
+		self::$keys       = array();
 		self::$ran        = self::$locked = self::$forgotten = self::$removed = array();
 		self::$closed     = self::$filled = 0;
 		self::$cron       = false;
@@ -140,6 +141,8 @@ class Fake_DB {
 	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
 	public function get_var( $query ) { return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
 	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } if ( 0 === strpos( $query, 'DELETE' ) ) { Fake::$removed[] = array( $query, $this->values[0] ); } return 1; }
+	public function get_row( $query ) { foreach ( Fake::$keys as $row ) { if ( array( $row['consumer_key'], $row['user_id'] ) === $this->values ) { return (object) $row; } } return null; }
+	public function delete( $table, $where ) { if ( 'wp_woocommerce_api_keys' !== $table ) { throw new RuntimeException( $table ); } $before = count( Fake::$keys ); Fake::$keys = array_filter( Fake::$keys, static function ( $row ) use ( $where ) { return array_intersect_key( $row, $where ) !== $where; } ); return $before - count( Fake::$keys ); }
 	public function get_results( $query ) { return Fake::$rows; }
 	public function get_col( $query ) { return array_keys( Fake::$webhooks ); }
 }
@@ -177,7 +180,8 @@ function wp_hash( $value ) { return md5( 'salt' . $value ); }
 function wp_salt() { return 'salt'; }
 function wp_get_raw_referer() { return $_SERVER['HTTP_REFERER'] ?? false; }
 function wp_validate_auth_cookie() { return Fake::$user ? Fake::$user : false; }
-function get_current_user_id() { return 0; }
+function get_current_user_id() { return Fake::$user; }
+function wc_api_hash( $key ) { return hash_hmac( 'sha256', $key, 'wc-api' ); }
 function user_can( $user, $capability ) { return 1 === $user; }
 function current_user_can( $capability ) { return 1 === Fake::$user; }
 function is_ssl() { return 'on' === ( $_SERVER['HTTPS'] ?? '' ); }

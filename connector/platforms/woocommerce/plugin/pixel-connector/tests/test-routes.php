@@ -88,7 +88,7 @@ return array(
 		BeaconLog::admit( '203.0.113.7', 60 );
 		$api->connect( new Fake_Request( $connection ) );
 		$api->add_tag( new Fake_Request( array( 'src' => 'https://c.example/a.js' ) ) );
-		$api->disconnect();
+		$api->disconnect( new Fake_Request( array() ) );
 		same( false, ( new Connection() )->exists() );
 		same( '', ( new Connection() )->link_secret() );
 		same( array(), ( new ScriptTags() )->all() );
