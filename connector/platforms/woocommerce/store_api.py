@@ -267,7 +267,7 @@ def put_connection(
 
 
 def delete_connection(*, revoke_key: bool = False) -> Call:
-    """Make the plugin forget us: connection, secret, script tags; with `revoke_key` the key of this call goes last."""
+    """Make the plugin forget us: connection, secret, scripts; with `revoke_key` the key of this call goes last."""
     return Call("DELETE", f"{_PLUGIN}/connection", {"revoke_key": "1"} if revoke_key else {})
 
 

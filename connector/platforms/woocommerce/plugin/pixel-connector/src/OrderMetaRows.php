@@ -64,8 +64,26 @@ final class OrderMetaRows {
 			return false;
 		}
 		self::forget( $order );
-		$order->read_meta_data( true );
+		self::turn( $order, OrderMeta::PREFIX . $from, OrderMeta::PREFIX . $to, $then );
 		return true;
+	}
+
+	/**
+	 * Does to the order in memory what was done to its row, instead of reading all its rows again.
+	 *
+	 * @param \WC_Order $order Order.
+	 * @param string    $from  Key.
+	 * @param string    $to    New key.
+	 * @param string    $then  New value.
+	 */
+	private static function turn( \WC_Order $order, string $from, string $to, string $then ): void {
+		foreach ( $order->get_meta_data() as $meta ) {
+			if ( $from === $meta->key ) {
+				$meta->key   = $to;
+				$meta->value = $then;
+				$meta->apply_changes();
+			}
+		}
 	}
 
 	/**

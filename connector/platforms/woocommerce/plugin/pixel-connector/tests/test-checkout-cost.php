@@ -56,7 +56,9 @@ return array(
 		foreach ( array_keys( $tables ) as $store ) {
 			Fake::$store   = $store;
 			Fake::$changed = 1;
-			check( OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), $store );
+			$metas         = array( new Meta_Fake( '_pixel_connector_consent', 'granted', 4 ), new Meta_Fake( '_pixel_connector_browser_sent', '0', 5 ) );
+			check( OrderMetaRows::swap( $order_with( $metas ), 'browser_sent', '0', 'printed_at', 'now' ), $store );
+			same( array( array( '_pixel_connector_consent', 'granted', 4, 0 ), array( '_pixel_connector_printed_at', 'now', 5, 1 ) ), array_map( static function ( $meta ) { return array( $meta->key, $meta->value, $meta->id, $meta->applied ); }, $metas ), 'a later save of the order may not undo it:' );
 			same( array( '_pixel_connector_printed_at', 'now', 7, '_pixel_connector_browser_sent', '0' ), Fake::$written[0][1] );
 			Fake::$changed = 0;
 			check( ! OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), 'another request was first' );
