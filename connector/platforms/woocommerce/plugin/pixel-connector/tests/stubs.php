@@ -14,6 +14,7 @@ final class Fake {
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
+		self::$changed    = 0;
 		self::$keys       = array();
 		self::$ran        = self::$locked = self::$forgotten = self::$removed = array();
 		self::$closed     = self::$filled = 0;
@@ -139,7 +140,7 @@ class Fake_DB {
 	public function esc_like( $text ) { return addcslashes( $text, '_%\\' ); }
 	private $values = array();
 	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
-	public function get_var( $query ) { return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
+	public function get_var( $query ) { if ( 0 === strpos( $query, 'SELECT 1 FROM' ) ) { return Fake::$changed ? '1' : null; } return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
 	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } if ( 0 === strpos( $query, 'DELETE' ) ) { Fake::$removed[] = array( $query, $this->values[0] ); } return 1; }
 	public function get_row( $query ) { foreach ( Fake::$keys as $row ) { if ( array( $row['consumer_key'], $row['user_id'] ) === $this->values ) { return (object) $row; } } return null; }
 	public function delete( $table, $where ) { if ( 'wp_woocommerce_api_keys' !== $table ) { throw new RuntimeException( $table ); } $before = count( Fake::$keys ); Fake::$keys = array_filter( Fake::$keys, static function ( $row ) use ( $where ) { return array_intersect_key( $row, $where ) !== $where; } ); return $before - count( Fake::$keys ); }
