@@ -9,13 +9,13 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed, $keys;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed, $keys, $deleted, $policy;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
 		self::$changed    = 0;
-		self::$keys       = array();
+		self::$keys       = self::$deleted = self::$policy = array();
 		self::$ran        = self::$locked = self::$forgotten = self::$removed = array();
 		self::$closed     = self::$filled = 0;
 		self::$cron       = false;
@@ -120,6 +120,7 @@ class WC_Webhook {
 	public function get_failure_count() { return Fake::$webhooks[ $this->id ]['failures']; }
 	public function set_failure_count( $count ) { Fake::$webhooks[ $this->id ]['failures'] = $count; }
 	public function save() {}
+	public function delete( $force ) { Fake::$deleted[] = $this->id; }
 	public function deliver( $argument ) {
 		$arguments    = apply_filters( 'woocommerce_webhook_http_args', array( 'timeout' => 60 ), $argument, $this->id );
 		Fake::$sent[] = array( json_decode( $argument, true ), $arguments['timeout'] );
@@ -140,7 +141,7 @@ class Fake_DB {
 	public function esc_like( $text ) { return addcslashes( $text, '_%\\' ); }
 	private $values = array();
 	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
-	public function get_var( $query ) { if ( 0 === strpos( $query, 'SELECT 1 FROM' ) ) { return Fake::$changed ? '1' : null; } return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
+	public function get_var( $query ) { if ( 0 === strpos( $query, 'SHOW TABLES' ) ) { return stripslashes( $this->values[0] ); } if ( 0 === strpos( $query, 'SELECT 1 FROM' ) ) { return Fake::$changed ? '1' : null; } return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
 	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } if ( 0 === strpos( $query, 'DELETE' ) ) { Fake::$removed[] = array( $query, $this->values[0] ); } return 1; }
 	public function get_row( $query ) { foreach ( Fake::$keys as $row ) { if ( array( $row['consumer_key'], $row['user_id'] ) === $this->values ) { return (object) $row; } } return null; }
 	public function delete( $table, $where ) { if ( 'wp_woocommerce_api_keys' !== $table ) { throw new RuntimeException( $table ); } $before = count( Fake::$keys ); Fake::$keys = array_filter( Fake::$keys, static function ( $row ) use ( $where ) { return array_intersect_key( $row, $where ) !== $where; } ); return $before - count( Fake::$keys ); }
@@ -208,6 +209,9 @@ function wc_get_price_to_display( $product ) { return (float) $product->get_pric
 function wc_format_decimal( $value, $decimals = 2 ) { return number_format( (float) $value, $decimals, '.', '' ); }
 function wc_get_product( $id ) { return Fake::$products[ $id ] ?? false; }
 function wc_get_order( $id ) { return Fake::$orders[ $id ] ?? false; }
+function wc_get_orders( $search ) { return array_slice( array_values( Fake::$orders ), ( $search['page'] - 1 ) * $search['limit'], $search['limit'] ); }
+function get_user_by( $field, $value ) { return false; }
+function wp_add_privacy_policy_content( $name, $text ) { Fake::$policy[ $name ] = $text; }
 function wc_get_logger() { return new class() { public function warning( $message, $context ) { Fake::$logged[] = $message; } }; }
 function wp_remote_post( $address, $arguments ) { Fake::$sent[] = array( $address, $arguments ); return Fake::$answer; }
 function wp_remote_retrieve_response_code( $response ) { return $response['response']['code']; }

@@ -77,6 +77,24 @@ return array(
 		same( false, StoreKey::revoke_remembered() );
 		same( array( 1, 2, 3 ), $left() );
 	},
+	'deleting the plugin removes the webhooks that go to our connector, and no other' => static function () {
+		Fake::connect();
+		foreach ( array( 3 => 'https://c.example/webhooks/woocommerce/i1', 4 => 'https://c.example/webhooks/woocommerce/i1', 5 => 'https://other.example/webhooks/', 6 => 'https://c.example.evil/webhooks/' ) as $id => $address ) {
+			Fake::$rows[] = (object) array( 'webhook_id' => (string) $id, 'topic' => 3 === $id ? 'cart.item_added' : 'order.created', 'delivery_url' => $address );
+		}
+		Uninstall::run( false );
+		same( array( 3, 4 ), Fake::$deleted );
+		Fake::$deleted = array();
+		Uninstall::run( false );
+		same( array( 3 ), Fake::$deleted, 'of an unknown connector, our topics alone:' );
+	},
+	'the stamps of orders go only when asked for' => static function () {
+		$of_orders = static function () { return array_values( array_filter( array_column( Fake::$removed, 0 ), static function ( $query ) { return false !== strpos( $query, 'meta_key LIKE' ); } ) ); };
+		Uninstall::run( false );
+		same( array(), $of_orders() );
+		Uninstall::run( true );
+		same( array( 'DELETE FROM wp_postmeta WHERE meta_key LIKE %s', 'DELETE FROM wp_wc_orders_meta WHERE meta_key LIKE %s' ), $of_orders() );
+	},
 	'what is remembered opens nothing' => static function () use ( $keys, $roads, $connection ) {
 		$keys();
 		$roads['Basic']( 'ck_ours' );
