@@ -120,6 +120,7 @@ class WC_Webhook {
 	public function get_failure_count() { return Fake::$webhooks[ $this->id ]['failures']; }
 	public function set_failure_count( $count ) { Fake::$webhooks[ $this->id ]['failures'] = $count; }
 	public function save() {}
+	public function enqueue() { add_action( 'pixel_connector_cart_item_added', array( $this, 'process' ) ); }
 	public function delete( $force ) { Fake::$deleted[] = $this->id; }
 	public function deliver( $argument ) {
 		$arguments    = apply_filters( 'woocommerce_webhook_http_args', array( 'timeout' => 60 ), $argument, $this->id );

@@ -116,10 +116,22 @@ return array(
 		$topics     = array( 'order.created', 'cart.item_added', 'storefront.product_viewed', 'storefront.consent_changed', 'storefront.standard_event' );
 		Fake::$rows = array_map( static function ( $id, $topic ) { return array( 'webhook_id' => (string) $id, 'topic' => $topic ); }, $ids, $topics );
 		( new WebhookRows() )->prime( null );
-		same( array( 3, 4 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ) );
+		same( array( 3 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ) );
 		same( $ids, apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ), 'asked again, not by the page:' );
 		( new WebhookRows() )->prime( null );
 		same( false, apply_filters( 'transient_woocommerce_webhook_ids_status_active', false ) );
+	},
+	'the webhook of the cart is loaded when something is put in, once' => static function () {
+		Fake::$rows = array( array( 'webhook_id' => '3', 'topic' => 'order.created' ), array( 'webhook_id' => '4', 'topic' => 'cart.item_added' ), array( 'webhook_id' => '5', 'topic' => 'cart.item_added' ) );
+		( new WebhookRows() )->prime( null );
+		same( array( 3 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', array( 3, 4 ) ) );
+		new WC_Product( 18, 'SKU', 'Thing', '9.90' );
+		$cart = new PixelConnector\CartEvents( Fake::connect() );
+		$cart->item_added( 'key', 18 );
+		$cart->item_added( 'key', 18 );
+		$told = Fake::$hooks['pixel_connector_cart_item_added'];
+		same( array( 1, 4 ), array( count( $told ), $told[0][0]->get_id() ), 'the fifth is not active:' );
+		same( 2, count( $told[0][0]->looked ) );
 	},
 	'our order webhooks look once, after the response; others as ever' => static function () {
 		$ours             = array( new WC_Webhook( 1 ), new WC_Webhook( 2 ) );
