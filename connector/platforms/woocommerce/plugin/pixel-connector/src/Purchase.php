@@ -49,7 +49,7 @@ final class Purchase {
 	 * @param int       $now   Unix seconds.
 	 */
 	public function is_due( \WC_Order $order, int $now ): bool {
-		if ( ! $order->has_status( $this->paid_statuses() ) || '' !== OrderMeta::get( $order, 'printed_at' ) || '1' === OrderMeta::get( $order, 'browser_sent' ) ) {
+		if ( ! $order->has_status( $this->connection->paid_statuses() ) || '' !== OrderMeta::get( $order, 'printed_at' ) || '1' === OrderMeta::get( $order, 'browser_sent' ) ) {
 			return false;
 		}
 		// Cash on delivery is never marked as paid: its time is the order's own.
@@ -136,20 +136,6 @@ final class Purchase {
 		}
 		$id = (int) ( $line->get_variation_id() ? $line->get_variation_id() : $line->get_product_id() );
 		return $id > 0 ? (string) $id : null;
-	}
-
-	/**
-	 * Order statuses that mean paid.
-	 *
-	 * @return string[]
-	 */
-	private function paid_statuses(): array {
-		return array_map(
-			static function ( $status ) {
-				return preg_replace( '/^wc-/', '', (string) $status );
-			},
-			(array) $this->connection->setting( 'paid_statuses' )
-		);
 	}
 
 	/**

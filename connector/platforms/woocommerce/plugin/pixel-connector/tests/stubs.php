@@ -9,12 +9,14 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed, $keys, $deleted, $policy;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed, $keys, $deleted, $policy, $admin;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
 		self::$changed    = 0;
+		self::$admin      = false;
+		$GLOBALS['wp']    = (object) array( 'query_vars' => array() );
 		self::$keys       = self::$deleted = self::$policy = array();
 		self::$ran        = self::$locked = self::$forgotten = self::$removed = array();
 		self::$closed     = self::$filled = 0;
@@ -202,7 +204,7 @@ function __( $text, $domain = '' ) { return $text; }
 function is_preview() { return false; }
 function is_customize_preview() { return false; }
 function is_multisite() { return false; }
-function is_admin() { return false; }
+function is_admin() { return Fake::$admin; }
 function plugin_basename( $file ) { return 'pixel-connector/pixel-connector.php'; }
 function get_woocommerce_currency() { return 'EUR'; }
 function wc_get_price_decimals() { return 2; }
