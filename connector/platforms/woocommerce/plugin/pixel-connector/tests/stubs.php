@@ -72,6 +72,7 @@ class WC_Order extends WC_Data_Fake {
 	public $id, $key = 'wc_order_k', $status = 'processing', $paid, $created, $items = array(), $total = '90.40', $tax = '10.40', $shipping = '5.00';
 	public function __construct( int $id = 0 ) { $this->id = $id; $this->created = new DateTime( '@' . time() ); }
 	public function get_id() { return $this->id; }
+	public function get_order_number() { return (string) $this->id; }
 	public function get_order_key() { return $this->key; }
 	public function has_status( $statuses ) { return in_array( $this->status, (array) $statuses, true ); }
 	public function get_date_paid() { return $this->paid; }
@@ -213,6 +214,7 @@ function wc_format_decimal( $value, $decimals = 2 ) { return number_format( (flo
 function wc_get_product( $id ) { return Fake::$products[ $id ] ?? false; }
 function wc_get_order( $id ) { return Fake::$orders[ $id ] ?? false; }
 function wc_get_orders( $search ) { return array_slice( array_values( Fake::$orders ), ( $search['page'] - 1 ) * $search['limit'], $search['limit'] ); }
+function get_user_locale() { return 'de_DE'; }
 function get_user_by( $field, $value ) { return false; }
 function wp_add_privacy_policy_content( $name, $text ) { Fake::$policy[ $name ] = $text; }
 function wc_get_logger() { return new class() { public function warning( $message, $context ) { Fake::$logged[] = $message; } }; }

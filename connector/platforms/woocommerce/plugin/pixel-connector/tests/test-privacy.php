@@ -22,10 +22,11 @@ $answers = static function ( array $body, int $code = 200 ): void {
 return array(
 	'a copy has each order\'s stamp and what the connector holds' => static function () use ( $orders, $connected, $answers ) {
 		$orders( 2 );
-		$answers( array( 'items' => array( array( 'group' => 'events', 'id' => '7', 'data' => array( array( 'name' => 'Event', 'value' => '<b>CompletePayment' ) ) ) ) ) );
+		$answers( array( 'items' => array( array( 'group' => 'Events for TikTok', 'id' => '7', 'data' => array( array( 'name' => 'event', 'value' => '<b>CompletePayment' ) ) ) ) ) );
 		$copy = ( new Privacy( $connected() ) )->export( 'bea@example.com', 1 );
 		same( array( 'order-1', 'order-2', '7' ), array_column( $copy['data'], 'item_id' ) );
-		same( array( 'consent', 'consent_at', 'gpc', 'ttclid', 'ttp', 'page_url', 'visitor_id', 'country', 'event_id' ), array_column( $copy['data'][0]['data'], 'name' ) );
+		same( array( 'Order', 'Your choice', 'Time of your choice', 'Global Privacy Control signal', 'Click id of a TikTok ad (ttclid)', 'TikTok\'s cookie (_ttp)', 'Page', 'Random visitor id', 'Country', 'Id of the event' ), array_column( $copy['data'][0]['data'], 'name' ) );
+		same( array( 'Advertising measurement (TikTok): your orders', 'Advertising measurement (TikTok): events' ), array( $copy['data'][0]['group_label'], $copy['data'][2]['group_label'] ) );
 		same( '&lt;b&gt;CompletePayment', $copy['data'][2]['data'][0]['value'] );
 		same( array( 'https://c.example/privacy/export', true ), array( Fake::$sent[0][0], $copy['done'] ) );
 	},
