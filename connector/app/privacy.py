@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connector.errors import UsageError
-from connector.install.machines import verify_plugin_call
+from connector.install.machines import SignedCall, verify_plugin_call
 from connector.install.services import Services
 from connector.operations.privacy import erase_person, export_person
 from connector.pages.forms import FormRefused, read_body
@@ -23,7 +23,7 @@ from connector.pages.forms import FormRefused, read_body
 __all__ = ["privacy_routes"]
 
 _MOST_BYTES = 4 * 1024
-_Act = Callable[[Services, str, str], dict[str, Any]]
+_Act = Callable[[Services, SignedCall, str], dict[str, Any]]
 
 
 def privacy_routes(services: Services) -> list[Route]:
@@ -55,13 +55,13 @@ def _answer(services: Services, act: _Act, stamp: str, signature: str, body: byt
     if not isinstance(email, str):
         return JSONResponse({"error": "email_missing"}, 400)
     try:
-        return JSONResponse(act(services, call.installation_id, email))
+        return JSONResponse(act(services, call, email))
     except UsageError:
         return JSONResponse({"error": "email_unusable"}, 400)
 
 
-def _export(services: Services, installation_id: str, email: str) -> dict[str, Any]:
-    document = export_person(services.storage, installation_id, email)
+def _export(services: Services, call: SignedCall, email: str) -> dict[str, Any]:
+    document = export_person(services.storage, call.installation_id, email)
     items = [
         _item("Webhooks of the store", row["webhook_id"], row, ("topic", "received_at", "state", "body"))
         for row in document["webhooks"]
@@ -86,16 +86,14 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-def _erase(services: Services, installation_id: str, email: str) -> dict[str, Any]:
-    done = erase_person(services.storage, installation_id, email)
-    messages = []
-    if done.in_flight:
-        messages.append("An event is being sent this moment; ask again in a minute.")
-    if done.unprocessed_webhooks:
-        messages.append("Other webhooks wait to be read and may be of the same browser; ask again in a minute.")
-    if done.tiktok_has:
-        count = len(done.tiktok_has)
-        messages.append(f"TikTok has already received {count} event(s) with hashed data; ask TikTok to erase those.")
+def _erase(services: Services, call: SignedCall, email: str) -> dict[str, Any]:
+    done = erase_person(services.storage, call.installation_id, email)
+    counts = {
+        "in_flight": done.in_flight,
+        "unprocessed": done.unprocessed_webhooks,
+        "tiktok_has": len(done.tiktok_has),
+    }
+    messages = [call.translate(f"privacy.{name}", count=count) for name, count in counts.items() if count]
     found = asdict(done)
     return {
         "erased": found["webhooks_erased"] + found["events_erased"],

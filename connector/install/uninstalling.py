@@ -1,4 +1,4 @@
-"""Leaving a store: its webhooks, our script and the plugin's connection go first, while the keys still work."""
+"""Leaving a store: webhooks, our script, the plugin's connection and last the key itself, while it still works."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,13 @@ from connector.install.services import Services
 from connector.install.stores import open_store
 from connector.install.subscriptions import remove_subscriptions
 from connector.install.tiktok_side import disconnect_tiktok
-from connector.platforms.woocommerce.store_api import delete_connection, delete_script_tag, read_done
+from connector.platforms.woocommerce.store_api import (
+    Disconnected,
+    delete_connection,
+    delete_script_tag,
+    read_disconnected,
+    read_done,
+)
 from connector.storage.audit import audit_in
 from connector.storage.installations import InstallationRecord, change_installation, remove_credentials
 from connector.storage.tables import (
@@ -45,12 +51,13 @@ class Uninstalled:
 
     webhooks: bool
     plugin: bool
+    key: bool
     erased: bool
 
 
 def uninstall(services: Services, installation: InstallationRecord, *, erase: bool, actor: str) -> Uninstalled:
     """Leave the store and mark the installation removed; with `erase` its history goes too."""
-    webhooks, plugin = _leave_store(services, installation)
+    webhooks, plugin, key = _leave_store(services, installation)
     disconnect_tiktok(services, installation, actor=actor)
     now = services.now()
     with services.storage.database.write() as connection:
@@ -63,13 +70,13 @@ def uninstall(services: Services, installation: InstallationRecord, *, erase: bo
     end_all_sessions(services, installation.id)
     if erase:
         erase_history(services, installation.id)
-    return Uninstalled(webhooks, plugin, erase)
+    return Uninstalled(webhooks, plugin, key, erase)
 
 
-def _leave_store(services: Services, installation: InstallationRecord) -> tuple[bool, bool]:
+def _leave_store(services: Services, installation: InstallationRecord) -> tuple[bool, bool, bool]:
     client = open_store(services, installation)
     if client is None:
-        return False, False
+        return False, False, False
     webhooks = remove_subscriptions(services, installation, client)
     table = _table(ScriptTag)
     with services.storage.database.read() as connection:
@@ -77,7 +84,10 @@ def _leave_store(services: Services, installation: InstallationRecord) -> tuple[
         tag = connection.execute(select(table.c.remote_id).where(mine)).scalar()
     if tag:
         client.ask(delete_script_tag(tag), read_done)
-    return webhooks, client.ask(delete_connection(), read_done) is True
+    left = client.ask(delete_connection(revoke_key=True), read_disconnected)
+    if isinstance(left, Disconnected):
+        return webhooks, True, left.key_revoked
+    return webhooks, left.kind == "not_found", False  # not found: no plugin there
 
 
 def erase_history(services: Services, installation_id: str) -> None:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -12,6 +13,7 @@ from connector.app.privacy import privacy_routes
 from connector.install.services import Services, TikTokApp, calls_at_once
 from connector.storage.installations import add_credential
 from connector.storage.opening import Storage
+from connector.storage.tables import Event
 from tests.installations import add_installation
 from tests.road.road import arrive_body, events, order_body, process, webhooks
 
@@ -61,6 +63,23 @@ def test_a_persons_data_is_given_and_then_erased(client: TestClient, storage: St
     assert [webhook.body_encoding for webhook in webhooks(storage)] == ["expired", "zstd"]
     assert [event.payload is None for event in events(storage)] == [True, False]
     assert _ask(client, storage, "/privacy/export", _ZOE).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("de_DE", "TikTok hat schon 1"), ("fr_FR", "TikTok a déjà reçu 1"), ("", "TikTok has already received 1")],
+)
+def test_what_could_not_be_erased_is_said_in_the_owners_language(
+    client: TestClient, storage: Storage, locale: str, words: str
+) -> None:
+    arrive_body(storage, "order.updated", order_body(7))
+    process(storage)
+    with storage.database.write() as connection:
+        connection.execute(update(Event).values(state="delivered", delivered_at=storage.now()))
+
+    done = _ask(client, storage, "/privacy/erase", _ZOE | {"locale": locale}).json()
+
+    assert [message.startswith(words) for message in done["messages"]] == [True]
 
 
 @pytest.mark.parametrize("path", ["/privacy/export", "/privacy/erase"])

@@ -2,10 +2,12 @@
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from connector.core.installation_settings import ConsentPolicy, InstallationSettings
 from connector.demo.store_stand_in import StandInStore
 from connector.storage.installations import InstallationRecord, all_installations, open_credentials
+from connector.storage.tables_install import StoreAccess
 from tests.install.conftest import Running
 from tests.install.walking import post, signed_in
 
@@ -277,6 +279,7 @@ def test_uninstalling_takes_everything_of_ours_out_of_the_store(
     store.has_plugin = True
     browser.get("/owner/plugin")
     paste(browser)
+    others, _ = store.new_keys()
 
     unsure = post(browser, "/owner/uninstall", "/owner/uninstall", data="keep")
     page = post(browser, "/owner/uninstall", "/owner/uninstall", data="keep", sure="1")
@@ -284,10 +287,42 @@ def test_uninstalling_takes_everything_of_ours_out_of_the_store(
     assert unsure.status_code == 422
     assert page.status_code == 200
     assert (store.webhooks, store.script_tags, store.is_connected) == ({}, {}, False)
+    assert list(store.keys) == [others]
+    assert "has revoked the key" in page.text
+    assert "revoke the key that begins" not in page.text
     assert installation(connector).state == "removed"
     assert token_of(connector) == []
     assert browser.get("/owner").headers["location"] == "/owner/sign-in"
     assert connector.browser().get("/owner/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("has_plugin", [False, True], ids=["without the plugin", "with a plugin from before"])
+def test_a_key_that_stays_in_the_store_is_named_to_its_owner(
+    connector: Running, store: StandInStore, browser: httpx.Client, has_plugin: bool
+) -> None:
+    store.has_plugin, store.revokes_keys = has_plugin, False
+    browser.get("/owner/plugin")
+
+    page = post(browser, "/owner/uninstall", "/owner/uninstall", data="keep", sure="1")
+
+    assert len(store.keys) == 1
+    assert store.webhooks == {}
+    assert "revoke the key that begins" in page.text
+
+
+@pytest.mark.parametrize("way", ["basic", "query", "oauth"])
+def test_the_key_is_revoked_whichever_way_the_store_knows_it(
+    connector: Running, store: StandInStore, browser: httpx.Client, way: str
+) -> None:
+    store.has_plugin = True
+    browser.get("/owner/plugin")
+    store.looks_https, store.drops_authorization = way != "oauth", way == "query"
+    with connector.services.storage.database.write() as connection:
+        connection.execute(update(StoreAccess).values(authentication=way))
+
+    post(browser, "/owner/uninstall", "/owner/uninstall", data="keep", sure="1")
+
+    assert store.keys == {}
 
 
 def test_a_store_that_is_away_can_be_left_too(connector: Running, store: StandInStore, browser: httpx.Client) -> None:

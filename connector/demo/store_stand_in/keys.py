@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from connector.demo.store_stand_in.state import StoreState
 from connector.platforms.woocommerce.rest import oauth_signature
 
-__all__ = ["refuse_key"]
+__all__ = ["key_of", "refuse_key"]
 
 _CLOCK_SECONDS = 15 * 60
 _WRITES = frozenset({"POST", "PUT", "DELETE", "PATCH"})
@@ -60,6 +60,13 @@ def _basic(request: Request) -> tuple[str, str]:
     except ValueError:
         return "", ""
     return key, secret
+
+
+def key_of(state: StoreState, request: Request) -> str:
+    """The consumer key that a call which was not refused came with."""
+    told = request.query_params
+    basic = "" if state.drops_authorization else _basic(request)[0]
+    return told.get("oauth_consumer_key") or basic or told["consumer_key"]
 
 
 def _oauth(state: StoreState, request: Request) -> str | Response | None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from connector.demo.store_stand_in.keys import refuse_key
+from connector.demo.store_stand_in.keys import key_of, refuse_key
 from connector.demo.store_stand_in.state import ORDER_EVENTS, PLUGIN_TOPICS, StoreState, StoreWebhook
 
 __all__ = ["rest_routes"]
@@ -237,4 +237,7 @@ def _put_connection(state: StoreState, request: Request, fields: Mapping[str, An
 
 def _delete_connection(state: StoreState, request: Request, fields: Mapping[str, Any]) -> Response:
     state.connection, state.script_tags = {}, {}
-    return JSONResponse({"connected": False})
+    revokes = request.query_params.get("revoke_key") == "1" and state.revokes_keys
+    if revokes:
+        del state.keys[key_of(state, request)]
+    return JSONResponse({"connected": False, "key_revoked": revokes} if state.revokes_keys else {"connected": False})

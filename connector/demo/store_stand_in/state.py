@@ -71,6 +71,7 @@ class StoreState:
     plain_permalinks: bool = False
     has_woocommerce: bool = True
     has_plugin: bool = False
+    revokes_keys: bool = True  # a plugin that knows `revoke_key`
     demands_https_callback: bool = True
     head_html: str = ""
     plugin_conflicts: list[dict[str, str]] = field(default_factory=list)

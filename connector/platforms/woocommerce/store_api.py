@@ -18,6 +18,7 @@ __all__ = [
     "COMPANION_TOPICS",
     "ORDER_TOPICS",
     "Call",
+    "Disconnected",
     "OrdersPage",
     "PluginStatus",
     "RemoteScriptTag",
@@ -32,6 +33,7 @@ __all__ = [
     "orders_page",
     "plugin_status",
     "put_connection",
+    "read_disconnected",
     "read_done",
     "read_orders_page",
     "read_plugin_status",
@@ -110,6 +112,13 @@ class RemoteScriptTag:
 
     remote_id: int
     src: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The plugin has forgotten us; whether the store's key went with it."""
+
+    key_revoked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +266,14 @@ def put_connection(
     return Call("PUT", f"{_PLUGIN}/connection", body=body)
 
 
-def delete_connection() -> Call:
-    """Make the plugin forget us: connection, secret and script tags."""
-    return Call("DELETE", f"{_PLUGIN}/connection")
+def delete_connection(*, revoke_key: bool = False) -> Call:
+    """Make the plugin forget us: connection, secret, scripts; with `revoke_key` the key of this call goes last."""
+    return Call("DELETE", f"{_PLUGIN}/connection", {"revoke_key": "1"} if revoke_key else {})
+
+
+def read_disconnected(reply: Reply) -> Disconnected | StoreFault:
+    """Of `delete_connection`. A plugin from before `revoke_key` says nothing of the key: then it is still there."""
+    return _read(reply, _disconnected)
 
 
 def read_done(reply: Reply) -> bool | StoreFault:
@@ -307,6 +321,10 @@ def _script_tag(value: object) -> RemoteScriptTag | None:
     if not isinstance(value, dict) or not isinstance(value.get("id"), int):
         return None
     return RemoteScriptTag(value["id"], _text(value.get("src")))
+
+
+def _disconnected(value: object) -> Disconnected | None:
+    return Disconnected(value.get("key_revoked") is True) if isinstance(value, dict) else None
 
 
 def _plugin_status(value: object) -> PluginStatus | None:

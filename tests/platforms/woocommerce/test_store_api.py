@@ -135,6 +135,7 @@ READERS = [
     store_api.read_script_tags,
     store_api.read_script_tag,
     store_api.read_plugin_status,
+    store_api.read_disconnected,
     store_api.read_done,
 ]
 _json = st.recursive(
@@ -142,7 +143,9 @@ _json = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["id", "environment", "plugin", "settings", "beacons", "topic"]), inner, max_size=3
+            st.sampled_from(["id", "environment", "plugin", "settings", "beacons", "topic", "key_revoked"]),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=8,

@@ -57,6 +57,7 @@ final class CartEvents {
 	 * @param mixed  $line_data    Other data of the line.
 	 */
 	public function item_added( $key, $product_id = 0, $quantity = 1, $variation_id = 0, $variation = array(), $line_data = array() ): void {
+		WebhookRows::load_those_of_the_cart();
 		$wanted = has_action( Topics::HOOKS[ Topics::CART_ITEM_ADDED ] );
 		if ( ! $this->connection->exists() || $this->is_part_of_a_bundle( $line_data ) || ( ! $wanted && ! $this->has_scripts() ) ) {
 			return;

@@ -83,6 +83,20 @@ final class Connection {
 	}
 
 	/**
+	 * The statuses that mean paid, as WooCommerce's orders name them.
+	 *
+	 * @return string[]
+	 */
+	public function paid_statuses(): array {
+		return array_map(
+			static function ( $status ) {
+				return preg_replace( '/^wc-/', '', (string) $status );
+			},
+			(array) $this->setting( 'paid_statuses' )
+		);
+	}
+
+	/**
 	 * All settings with their defaults.
 	 */
 	public function settings(): array {

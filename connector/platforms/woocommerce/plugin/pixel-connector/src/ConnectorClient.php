@@ -33,7 +33,7 @@ final class ConnectorClient {
 	}
 
 	/**
-	 * POSTs a body and returns the decoded answer.
+	 * POSTs a body and returns the decoded answer, whose words are in the language of the person in wp-admin.
 	 *
 	 * @param string $path Path at the connector.
 	 * @param array  $body Fields besides the installation's id.
@@ -43,7 +43,11 @@ final class ConnectorClient {
 		if ( ! $this->connection->exists() || '' === $this->connection->link_secret() ) {
 			return new \WP_Error( 'pixel_connector_not_connected', __( 'This store is not connected yet.', 'pixel-connector' ) );
 		}
-		$text     = (string) wp_json_encode( array( 'installation_id' => $this->connection->installation_id() ) + $body );
+		$known    = array(
+			'installation_id' => $this->connection->installation_id(),
+			'locale'          => get_user_locale(),
+		);
+		$text     = (string) wp_json_encode( $known + $body );
 		$response = wp_remote_post(
 			$this->connection->connector_url() . $path,
 			array(

@@ -15,15 +15,30 @@ defined( 'ABSPATH' ) || exit;
 final class Lock {
 
 	/**
-	 * Takes a lock. A database that has no such locks refuses nobody.
+	 * Names that this request holds: the database would give them to it twice.
+	 *
+	 * @var true[]
+	 */
+	private static $held = array();
+
+	/**
+	 * Takes a lock. A database that has no such locks refuses no other request.
 	 *
 	 * @param string $name    Name.
 	 * @param int    $seconds How long to wait for it.
 	 */
 	public static function take( string $name, int $seconds = 0 ): bool {
 		global $wpdb;
+		if ( isset( self::$held[ $name ] ) ) {
+			return false;
+		}
 		// phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching
-		return '0' !== (string) $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, %d)', self::full_name( $name ), $seconds ) );
+		$answer = $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, %d)', self::full_name( $name ), $seconds ) );
+		if ( '0' === (string) $answer ) {
+			return false;
+		}
+		self::$held[ $name ] = true;
+		return true;
 	}
 
 	/**
@@ -33,6 +48,7 @@ final class Lock {
 	 */
 	public static function release( string $name ): void {
 		global $wpdb;
+		unset( self::$held[ $name ] );
 		// phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching
 		$wpdb->query( $wpdb->prepare( 'SELECT RELEASE_LOCK(%s)', self::full_name( $name ) ) );
 	}

@@ -17,6 +17,7 @@ final class OrderData {
 
 	private const PERSONAL = array( 'ttclid', 'ttp', 'page_url', 'referrer', 'visitor_id', 'country' );
 	private const SHOWN    = array( 'consent', 'consent_at', 'consent_source', 'gpc', 'ttclid', 'ttp', 'page_url', 'referrer', 'visitor_id', 'country', 'event_id' );
+	private const OURS     = 'pixel-connector-';
 
 	/**
 	 * The stamp of an order for the exporter, or null.
@@ -34,7 +35,14 @@ final class OrderData {
 				);
 			}
 		}
-		return $data ? self::group( 'pixel-connector-orders', 'order-' . $order->get_id(), $data ) : null;
+		if ( ! $data ) {
+			return null;
+		}
+		$number = array(
+			'name'  => 'order',
+			'value' => $order->get_order_number(),
+		);
+		return self::group( 'orders', 'order-' . $order->get_id(), array_merge( array( $number ), $data ) );
 	}
 
 	/**
@@ -65,7 +73,7 @@ final class OrderData {
 					'value' => esc_html( (string) ( $pair['value'] ?? '' ) ),
 				);
 			}
-			$items[] = self::group( 'pixel-connector-' . sanitize_key( (string) ( $item['group'] ?? 'events' ) ), sanitize_key( (string) ( $item['id'] ?? $number ) ), $data );
+			$items[] = self::group( sanitize_key( (string) ( $item['group'] ?? 'events' ) ), sanitize_key( (string) ( $item['id'] ?? $number ) ), $data );
 		}
 		return $items;
 	}
@@ -82,22 +90,69 @@ final class OrderData {
 				'value' => esc_html( $message ),
 			),
 		);
-		return self::group( 'pixel-connector-connector', 'failure', $data );
+		return self::group( 'connector', 'failure', $data );
 	}
 
 	/**
-	 * An entry of the export.
+	 * An entry of the export, in words for the person whose data it is.
 	 *
 	 * @param string $group Group.
 	 * @param string $id    Id in it.
 	 * @param array  $data  Names and values.
 	 */
 	private static function group( string $group, string $id, array $data ): array {
+		$whole = __( 'Advertising measurement (TikTok)', 'pixel-connector' );
+		$parts = array(
+			'orders'             => __( 'your orders', 'pixel-connector' ),
+			'webhooksofthestore' => __( 'what the store reported', 'pixel-connector' ),
+			'eventsfortiktok'    => __( 'events', 'pixel-connector' ),
+			'consent'            => __( 'your choices', 'pixel-connector' ),
+		);
+		$names = self::names();
 		return array(
-			'group_id'    => $group,
-			'group_label' => __( 'Advertising measurement (TikTok)', 'pixel-connector' ),
+			'group_id'    => self::OURS . $group,
+			'group_label' => isset( $parts[ $group ] ) ? $whole . ': ' . $parts[ $group ] : $whole,
 			'item_id'     => $id,
-			'data'        => $data,
+			'data'        => array_map(
+				static function ( array $pair ) use ( $names ) {
+					return array( 'name' => $names[ $pair['name'] ] ?? $pair['name'] ) + $pair;
+				},
+				$data
+			),
+		);
+	}
+
+	/**
+	 * What each value is called.
+	 *
+	 * @return string[]
+	 */
+	private static function names(): array {
+		return array(
+			'order'          => __( 'Order', 'pixel-connector' ),
+			'consent'        => __( 'Your choice', 'pixel-connector' ),
+			'consent_at'     => __( 'Time of your choice', 'pixel-connector' ),
+			'consent_source' => __( 'Where it was made', 'pixel-connector' ),
+			'status'         => __( 'Your choice', 'pixel-connector' ),
+			'stated_at'      => __( 'Time of your choice', 'pixel-connector' ),
+			'source'         => __( 'Where it was made', 'pixel-connector' ),
+			'recorded_at'    => __( 'Recorded', 'pixel-connector' ),
+			'gpc'            => __( 'Global Privacy Control signal', 'pixel-connector' ),
+			'ttclid'         => __( 'Click id of a TikTok ad (ttclid)', 'pixel-connector' ),
+			'ttp'            => __( 'TikTok\'s cookie (_ttp)', 'pixel-connector' ),
+			'page_url'       => __( 'Page', 'pixel-connector' ),
+			'referrer'       => __( 'Page before', 'pixel-connector' ),
+			'visitor_id'     => __( 'Random visitor id', 'pixel-connector' ),
+			'country'        => __( 'Country', 'pixel-connector' ),
+			'event_id'       => __( 'Id of the event', 'pixel-connector' ),
+			'topic'          => __( 'Kind of report', 'pixel-connector' ),
+			'received_at'    => __( 'Received', 'pixel-connector' ),
+			'state'          => __( 'State', 'pixel-connector' ),
+			'body'           => __( 'Content', 'pixel-connector' ),
+			'event'          => __( 'Event', 'pixel-connector' ),
+			'event_time'     => __( 'Time of the event', 'pixel-connector' ),
+			'payload'        => __( 'What was prepared for TikTok', 'pixel-connector' ),
+			'delivered_at'   => __( 'Accepted by TikTok', 'pixel-connector' ),
 		);
 	}
 }

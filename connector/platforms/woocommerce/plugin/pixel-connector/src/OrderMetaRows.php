@@ -35,6 +35,23 @@ final class OrderMetaRows {
 	}
 
 	/**
+	 * Whether the database has such a row now. False too when the table is not known.
+	 *
+	 * @param \WC_Order $order Order.
+	 * @param string    $name  Key without prefix.
+	 * @param string    $value The value it must have.
+	 */
+	public static function has( \WC_Order $order, string $name, string $value ): bool {
+		global $wpdb;
+		$table = self::table( $order );
+		if ( null === $table ) {
+			return false;
+		}
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery.DirectQuery, WordPress.DB.DirectDatabaseQuery.NoCaching, WordPress.DB.PreparedSQL.InterpolatedNotPrepared
+		return null !== $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM {$table[0]} WHERE {$table[2]} = %d AND meta_key = %s AND meta_value = %s LIMIT 1", $order->get_id(), OrderMeta::PREFIX . $name, $value ) );
+	}
+
+	/**
 	 * Turns one row into another, if it is still as expected: the database decides between two requests. False when it is not, or
 	 * when the table is not known.
 	 *
@@ -64,8 +81,26 @@ final class OrderMetaRows {
 			return false;
 		}
 		self::forget( $order );
-		$order->read_meta_data( true );
+		self::turn( $order, OrderMeta::PREFIX . $from, OrderMeta::PREFIX . $to, $then );
 		return true;
+	}
+
+	/**
+	 * Does to the order in memory what was done to its row, instead of reading all its rows again.
+	 *
+	 * @param \WC_Order $order Order.
+	 * @param string    $from  Key.
+	 * @param string    $to    New key.
+	 * @param string    $then  New value.
+	 */
+	private static function turn( \WC_Order $order, string $from, string $to, string $then ): void {
+		foreach ( $order->get_meta_data() as $meta ) {
+			if ( $from === $meta->key ) {
+				$meta->key   = $to;
+				$meta->value = $then;
+				$meta->apply_changes();
+			}
+		}
 	}
 
 	/**

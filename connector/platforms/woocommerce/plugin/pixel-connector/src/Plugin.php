@@ -44,6 +44,14 @@ final class Plugin {
 				( new BeaconRoutes( $connection ) )->register();
 			}
 		);
+		Guard::on(
+			'woocommerce_order_status_changed',
+			static function ( $order_id, $from = '', $to = '' ) use ( $connection ) {
+				QuietOrders::changed( $connection, $order_id, $from, $to );
+			},
+			20,
+			3
+		);
 		( new Privacy( $connection ) )->register();
 		( new Neighbours( $connection ) )->register();
 		( new QueueTidying() )->register();

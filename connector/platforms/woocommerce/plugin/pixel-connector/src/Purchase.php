@@ -49,7 +49,7 @@ final class Purchase {
 	 * @param int       $now   Unix seconds.
 	 */
 	public function is_due( \WC_Order $order, int $now ): bool {
-		if ( ! $order->has_status( $this->paid_statuses() ) || '' !== OrderMeta::get( $order, 'printed_at' ) || '1' === OrderMeta::get( $order, 'browser_sent' ) ) {
+		if ( ! $order->has_status( $this->connection->paid_statuses() ) || '' !== OrderMeta::get( $order, 'printed_at' ) || '1' === OrderMeta::get( $order, 'browser_sent' ) ) {
 			return false;
 		}
 		// Cash on delivery is never marked as paid: its time is the order's own.
@@ -139,20 +139,6 @@ final class Purchase {
 	}
 
 	/**
-	 * Order statuses that mean paid.
-	 *
-	 * @return string[]
-	 */
-	private function paid_statuses(): array {
-		return array_map(
-			static function ( $status ) {
-				return preg_replace( '/^wc-/', '', (string) $status );
-			},
-			(array) $this->connection->setting( 'paid_statuses' )
-		);
-	}
-
-	/**
 	 * Whether the browser only loads the page in advance: nobody sees it yet.
 	 */
 	private function is_preload(): bool {
@@ -174,8 +160,39 @@ final class Purchase {
 	 * @param \WC_Order $order Order.
 	 */
 	private function claim( \WC_Order $order ): bool {
-		$now = gmdate( 'Y-m-d\TH:i:s+00:00' );
-		return OrderMetaRows::swap( $order, 'browser_sent', '0', 'printed_at', $now ) || $this->claim_by_lock( $order, $now );
+		$now  = gmdate( 'Y-m-d\TH:i:s+00:00' );
+		$lock = 'pixel_connector_print_' . $order->get_id();
+		if ( ! Lock::take( $lock ) ) {
+			return false;
+		}
+		if ( OrderMetaRows::has( $order, 'browser_sent', '0' ) ) {
+			$this->note_after_the_page( $order, $now, $lock );
+			return true;
+		}
+		try {
+			return $this->claim_anew( $order, $now );
+		} finally {
+			Lock::release( $lock );
+		}
+	}
+
+	/**
+	 * Writes the note once the page has left: the shopper would wait for the disk. Until then the lock speaks for it.
+	 *
+	 * @param \WC_Order $order Order.
+	 * @param string    $now   Time of printing.
+	 * @param string    $lock  Name of the lock that is held.
+	 */
+	private function note_after_the_page( \WC_Order $order, string $now, string $lock ): void {
+		$note = static function () use ( $order, $now, $lock ) {
+			AfterResponse::close();
+			try {
+				OrderMetaRows::swap( $order, 'browser_sent', '0', 'printed_at', $now );
+			} finally {
+				Lock::release( $lock );
+			}
+		};
+		Guard::on( 'shutdown', $note, 30 ); // After the session is saved (20), before our order webhooks are written (40).
 	}
 
 	/**
@@ -184,27 +201,19 @@ final class Purchase {
 	 * @param \WC_Order $order Order.
 	 * @param string    $now   Time, UTC ISO 8601.
 	 */
-	private function claim_by_lock( \WC_Order $order, string $now ): bool {
-		$lock = 'pixel_connector_print_' . $order->get_id();
-		if ( ! Lock::take( $lock ) ) {
+	private function claim_anew( \WC_Order $order, string $now ): bool {
+		$order->read_meta_data( true );
+		if ( '' !== OrderMeta::get( $order, 'printed_at' ) ) {
 			return false;
 		}
-		try {
-			$order->read_meta_data( true );
-			if ( '' !== OrderMeta::get( $order, 'printed_at' ) ) {
-				return false;
-			}
-			OrderMeta::set(
-				$order,
-				array(
-					'printed_at'   => $now,
-					'browser_sent' => null,
-				)
-			);
-			OrderMeta::save_quietly( $order );
-			return true;
-		} finally {
-			Lock::release( $lock );
-		}
+		OrderMeta::set(
+			$order,
+			array(
+				'printed_at'   => $now,
+				'browser_sent' => null,
+			)
+		);
+		OrderMeta::save_quietly( $order );
+		return true;
 	}
 }

@@ -142,17 +142,29 @@ final class RestApi {
 		}
 		$this->connection->store( $input->connection, $input->secret );
 		delete_option( Breaker::OPTION );
+		StoreKey::remember();
 		return new \WP_REST_Response( $this->connection->to_array() + array( 'ignored' => $input->ignored ), 200 );
 	}
 
 	/**
-	 * Forgets the connection, the scripts, what was counted and what waits for us.
+	 * Forgets the connection, the scripts, what was counted and what waits for us. Asked to with `revoke_key`, the caller's
+	 * own key goes last: whoever only switches or reconnects still needs it.
+	 *
+	 * @param \WP_REST_Request $request Request.
 	 */
-	public function disconnect(): \WP_REST_Response {
+	public function disconnect( $request ): \WP_REST_Response {
 		$this->connection->forget();
 		( new ScriptTags() )->forget();
 		Uninstall::remove_records();
-		return new \WP_REST_Response( array( 'connected' => false ), 200 );
+		delete_option( StoreKey::OPTION );
+		$revoked = in_array( $request->get_param( 'revoke_key' ), array( '1', 1, true ), true ) && StoreKey::revoke();
+		return new \WP_REST_Response(
+			array(
+				'connected'   => false,
+				'key_revoked' => $revoked,
+			),
+			200
+		);
 	}
 
 	/**

@@ -10,7 +10,7 @@ namespace PixelConnector;
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Removes options, transients, our webhooks and, when asked, our order meta.
+ * Removes options, transients, our webhooks, the connector's key and, when asked, our order meta.
  */
 final class Uninstall {
 
@@ -29,6 +29,7 @@ final class Uninstall {
 		if ( $with_order_meta ) {
 			self::remove_order_meta();
 		}
+		StoreKey::revoke_remembered();
 	}
 
 	/**

@@ -9,11 +9,15 @@ define( 'PIXEL_CONNECTOR_VERSION', 'test' );
 define( 'PIXEL_CONNECTOR_FILE', dirname( __DIR__ ) . '/pixel-connector.php' );
 
 final class Fake {
-	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed;
+	public static $options, $transients, $hooks, $products, $orders, $user, $now_country, $logged, $posts, $answer, $sent, $webhooks, $queued, $arrives, $closed, $filled, $cron, $store, $written, $rows, $changed, $ran, $locked, $forgotten, $removed, $keys, $deleted, $policy, $admin;
 
 	public static function reset(): void {
 		self::$options    = self::$transients = self::$hooks = self::$products = self::$orders = self::$logged = self::$sent = self::$webhooks = self::$queued = array();
 		self::$arrives    = true;
+		self::$changed    = 0;
+		self::$admin      = false;
+		$GLOBALS['wp']    = (object) array( 'query_vars' => array() );
+		self::$keys       = self::$deleted = self::$policy = array();
 		self::$ran        = self::$locked = self::$forgotten = self::$removed = array();
 		self::$closed     = self::$filled = 0;
 		self::$cron       = false;
@@ -68,6 +72,7 @@ class WC_Order extends WC_Data_Fake {
 	public $id, $key = 'wc_order_k', $status = 'processing', $paid, $created, $items = array(), $total = '90.40', $tax = '10.40', $shipping = '5.00';
 	public function __construct( int $id = 0 ) { $this->id = $id; $this->created = new DateTime( '@' . time() ); }
 	public function get_id() { return $this->id; }
+	public function get_order_number() { return (string) $this->id; }
 	public function get_order_key() { return $this->key; }
 	public function has_status( $statuses ) { return in_array( $this->status, (array) $statuses, true ); }
 	public function get_date_paid() { return $this->paid; }
@@ -118,6 +123,8 @@ class WC_Webhook {
 	public function get_failure_count() { return Fake::$webhooks[ $this->id ]['failures']; }
 	public function set_failure_count( $count ) { Fake::$webhooks[ $this->id ]['failures'] = $count; }
 	public function save() {}
+	public function enqueue() { add_action( 'pixel_connector_cart_item_added', array( $this, 'process' ) ); }
+	public function delete( $force ) { Fake::$deleted[] = $this->id; }
 	public function deliver( $argument ) {
 		$arguments    = apply_filters( 'woocommerce_webhook_http_args', array( 'timeout' => 60 ), $argument, $this->id );
 		Fake::$sent[] = array( json_decode( $argument, true ), $arguments['timeout'] );
@@ -138,8 +145,10 @@ class Fake_DB {
 	public function esc_like( $text ) { return addcslashes( $text, '_%\\' ); }
 	private $values = array();
 	public function prepare( $query, ...$values ) { $this->values = is_array( $values[0] ?? null ) ? $values[0] : $values; return $query; }
-	public function get_var( $query ) { return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
+	public function get_var( $query ) { if ( 0 === strpos( $query, 'SHOW TABLES' ) ) { return stripslashes( $this->values[0] ); } if ( 0 === strpos( $query, 'SELECT 1 FROM' ) ) { return Fake::$changed ? '1' : null; } return in_array( substr( $this->values[0] ?? '', 12 ), Fake::$locked, true ) ? '0' : '1'; }
 	public function query( $query ) { if ( 0 === strpos( $query, 'INSERT' ) ) { Fake::$written[] = array( $query, $this->values ); return intdiv( count( $this->values ), 3 ); } if ( 0 === strpos( $query, 'UPDATE' ) ) { Fake::$written[] = array( $query, $this->values ); return Fake::$changed; } if ( 0 === strpos( $query, 'DELETE' ) ) { Fake::$removed[] = array( $query, $this->values[0] ); } return 1; }
+	public function get_row( $query ) { foreach ( Fake::$keys as $row ) { if ( array( $row['consumer_key'], $row['user_id'] ) === $this->values ) { return (object) $row; } } return null; }
+	public function delete( $table, $where ) { if ( 'wp_woocommerce_api_keys' !== $table ) { throw new RuntimeException( $table ); } $before = count( Fake::$keys ); Fake::$keys = array_filter( Fake::$keys, static function ( $row ) use ( $where ) { return array_intersect_key( $row, $where ) !== $where; } ); return $before - count( Fake::$keys ); }
 	public function get_results( $query ) { return Fake::$rows; }
 	public function get_col( $query ) { return array_keys( Fake::$webhooks ); }
 }
@@ -177,7 +186,8 @@ function wp_hash( $value ) { return md5( 'salt' . $value ); }
 function wp_salt() { return 'salt'; }
 function wp_get_raw_referer() { return $_SERVER['HTTP_REFERER'] ?? false; }
 function wp_validate_auth_cookie() { return Fake::$user ? Fake::$user : false; }
-function get_current_user_id() { return 0; }
+function get_current_user_id() { return Fake::$user; }
+function wc_api_hash( $key ) { return hash_hmac( 'sha256', $key, 'wc-api' ); }
 function user_can( $user, $capability ) { return 1 === $user; }
 function current_user_can( $capability ) { return 1 === Fake::$user; }
 function is_ssl() { return 'on' === ( $_SERVER['HTTPS'] ?? '' ); }
@@ -195,7 +205,7 @@ function __( $text, $domain = '' ) { return $text; }
 function is_preview() { return false; }
 function is_customize_preview() { return false; }
 function is_multisite() { return false; }
-function is_admin() { return false; }
+function is_admin() { return Fake::$admin; }
 function plugin_basename( $file ) { return 'pixel-connector/pixel-connector.php'; }
 function get_woocommerce_currency() { return 'EUR'; }
 function wc_get_price_decimals() { return 2; }
@@ -203,6 +213,10 @@ function wc_get_price_to_display( $product ) { return (float) $product->get_pric
 function wc_format_decimal( $value, $decimals = 2 ) { return number_format( (float) $value, $decimals, '.', '' ); }
 function wc_get_product( $id ) { return Fake::$products[ $id ] ?? false; }
 function wc_get_order( $id ) { return Fake::$orders[ $id ] ?? false; }
+function wc_get_orders( $search ) { return array_slice( array_values( Fake::$orders ), ( $search['page'] - 1 ) * $search['limit'], $search['limit'] ); }
+function get_user_locale() { return 'de_DE'; }
+function get_user_by( $field, $value ) { return false; }
+function wp_add_privacy_policy_content( $name, $text ) { Fake::$policy[ $name ] = $text; }
 function wc_get_logger() { return new class() { public function warning( $message, $context ) { Fake::$logged[] = $message; } }; }
 function wp_remote_post( $address, $arguments ) { Fake::$sent[] = array( $address, $arguments ); return Fake::$answer; }
 function wp_remote_retrieve_response_code( $response ) { return $response['response']['code']; }

@@ -2,14 +2,17 @@
 // What a checkout and a page do not pay for: rows one by one, webhooks one by one, orders loaded anew.
 
 use PixelConnector\LateWebhooks;
+use PixelConnector\Lock;
 use PixelConnector\OrderMetaRows;
+use PixelConnector\Purchase;
 use PixelConnector\QueueAfterResponse;
 use PixelConnector\WebhookRows;
 
 /** An order whose meta objects stay the same ones, as WooCommerce's do. */
 $order_with = static function ( array $metas ) {
 	return new class( $metas ) extends WC_Order {
-		public $metas;
+		public $metas, $reread;
+		public function read_meta_data() { $this->meta = $this->reread ?? $this->meta; }
 		public function __construct( array $metas ) { parent::__construct( 7 ); $this->metas = $metas; }
 		public function get_meta_data() { return $this->metas; }
 	};
@@ -56,7 +59,9 @@ return array(
 		foreach ( array_keys( $tables ) as $store ) {
 			Fake::$store   = $store;
 			Fake::$changed = 1;
-			check( OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), $store );
+			$metas         = array( new Meta_Fake( '_pixel_connector_consent', 'granted', 4 ), new Meta_Fake( '_pixel_connector_browser_sent', '0', 5 ) );
+			check( OrderMetaRows::swap( $order_with( $metas ), 'browser_sent', '0', 'printed_at', 'now' ), $store );
+			same( array( array( '_pixel_connector_consent', 'granted', 4, 0 ), array( '_pixel_connector_printed_at', 'now', 5, 1 ) ), array_map( static function ( $meta ) { return array( $meta->key, $meta->value, $meta->id, $meta->applied ); }, $metas ), 'a later save of the order may not undo it:' );
 			same( array( '_pixel_connector_printed_at', 'now', 7, '_pixel_connector_browser_sent', '0' ), Fake::$written[0][1] );
 			Fake::$changed = 0;
 			check( ! OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), 'another request was first' );
@@ -64,6 +69,35 @@ return array(
 		}
 		Fake::$store = 'Another\Store';
 		check( ! OrderMetaRows::swap( $order_with( array() ), 'browser_sent', '0', 'printed_at', 'now' ), 'unknown table' );
+		same( array(), Fake::$written );
+	},
+	'a purchase is printed at once, and noted when the page has left' => static function () use ( $order_with, $tables ) {
+		Fake::$store   = array_keys( $tables )[0];
+		Fake::$changed = 1;
+		$order         = $order_with( array( new Meta_Fake( '_pixel_connector_browser_sent', '0', 5 ) ) );
+		$order->meta   = array( '_pixel_connector_browser_sent' => '0' );
+		$rules         = new Purchase( Fake::connect() );
+		check( null !== $rules->take( $order ), 'printed' );
+		same( array( array(), 0 ), array( Fake::$written, Fake::$closed ), 'the shopper waits for nothing:' );
+		same( null, $rules->take( $order ), 'a second head of the same page' );
+		do_action( 'shutdown' );
+		same( array( 1, 'UPDATE' ), array( Fake::$closed, substr( Fake::$written[0][0], 0, 6 ) ) );
+		same( array( '_pixel_connector_printed_at', '_pixel_connector_browser_sent', '0' ), array( Fake::$written[0][1][0], Fake::$written[0][1][3], Fake::$written[0][1][4] ) );
+		check( Lock::take( 'pixel_connector_print_7' ), 'the lock is given back' );
+		Lock::release( 'pixel_connector_print_7' );
+	},
+	'a purchase that another request prints now, or has printed since this one read the order, is not printed' => static function () use ( $order_with, $tables ) {
+		Fake::$store  = array_keys( $tables )[0];
+		$order        = $order_with( array() );
+		$order->meta  = array( '_pixel_connector_browser_sent' => '0' );
+		$rules        = new Purchase( Fake::connect() );
+		Fake::$changed = 1;
+		Fake::$locked  = array( 'pixel_connector_print_7' );
+		same( null, $rules->take( $order ), 'while the other holds the lock:' );
+		Fake::$locked  = array();
+		Fake::$changed = 0;
+		$order->reread = array( '_pixel_connector_printed_at' => '2026-01-01T00:00:00+00:00' );
+		same( null, $rules->take( $order ), 'after the other has noted it:' );
 		same( array(), Fake::$written );
 	},
 	'all webhooks are read at once, and the limit is passed on' => static function () {
@@ -82,10 +116,22 @@ return array(
 		$topics     = array( 'order.created', 'cart.item_added', 'storefront.product_viewed', 'storefront.consent_changed', 'storefront.standard_event' );
 		Fake::$rows = array_map( static function ( $id, $topic ) { return array( 'webhook_id' => (string) $id, 'topic' => $topic ); }, $ids, $topics );
 		( new WebhookRows() )->prime( null );
-		same( array( 3, 4 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ) );
+		same( array( 3 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ) );
 		same( $ids, apply_filters( 'transient_woocommerce_webhook_ids_status_active', $ids ), 'asked again, not by the page:' );
 		( new WebhookRows() )->prime( null );
 		same( false, apply_filters( 'transient_woocommerce_webhook_ids_status_active', false ) );
+	},
+	'the webhook of the cart is loaded when something is put in, once' => static function () {
+		Fake::$rows = array( array( 'webhook_id' => '3', 'topic' => 'order.created' ), array( 'webhook_id' => '4', 'topic' => 'cart.item_added' ), array( 'webhook_id' => '5', 'topic' => 'cart.item_added' ) );
+		( new WebhookRows() )->prime( null );
+		same( array( 3 ), apply_filters( 'transient_woocommerce_webhook_ids_status_active', array( 3, 4 ) ) );
+		new WC_Product( 18, 'SKU', 'Thing', '9.90' );
+		$cart = new PixelConnector\CartEvents( Fake::connect() );
+		$cart->item_added( 'key', 18 );
+		$cart->item_added( 'key', 18 );
+		$told = Fake::$hooks['pixel_connector_cart_item_added'];
+		same( array( 1, 4 ), array( count( $told ), $told[0][0]->get_id() ), 'the fifth is not active:' );
+		same( 2, count( $told[0][0]->looked ) );
 	},
 	'our order webhooks look once, after the response; others as ever' => static function () {
 		$ours             = array( new WC_Webhook( 1 ), new WC_Webhook( 2 ) );

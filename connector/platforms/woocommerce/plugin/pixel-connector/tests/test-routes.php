@@ -88,7 +88,7 @@ return array(
 		BeaconLog::admit( '203.0.113.7', 60 );
 		$api->connect( new Fake_Request( $connection ) );
 		$api->add_tag( new Fake_Request( array( 'src' => 'https://c.example/a.js' ) ) );
-		$api->disconnect();
+		$api->disconnect( new Fake_Request( array() ) );
 		same( false, ( new Connection() )->exists() );
 		same( '', ( new Connection() )->link_secret() );
 		same( array(), ( new ScriptTags() )->all() );
@@ -161,7 +161,7 @@ return array(
 		same( array( 'token' => 't' ), ( new ConnectorClient( new Connection() ) )->post( '/owner/links', array( 'user' => 'ann' ) ) );
 		list( $address, $call ) = Fake::$sent[0];
 		same( 'https://c.example/owner/links', $address );
-		same( '{"installation_id":"inst_1","user":"ann"}', $call['body'] );
+		same( '{"installation_id":"inst_1","locale":"de_DE","user":"ann"}', $call['body'] );
 		same( array( 5, 0 ), array( $call['timeout'], $call['redirection'] ) );
 		same( hash_hmac( 'sha256', $call['headers']['X-Pixel-Connector-Timestamp'] . $call['body'], str_repeat( 's', 40 ) ), $call['headers']['X-Pixel-Connector-Signature'] );
 	},
