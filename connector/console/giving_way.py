@@ -1,7 +1,7 @@
 """The console gives way: while webhooks press, its pages are spaced out, so that intake never waits for a reader.
 
 Nothing else holds on a machine whose cores are all busy: neither threads of its own nor a smaller page. Pages take
-turns then; each reserves as much time as keeps the console's work at a small share, and waits two seconds at most.
+turns then; each reserves as much time as keeps the console's work at a small share, and waits six seconds at most.
 While few webhooks arrive nothing is ever delayed.
 """
 
@@ -20,7 +20,7 @@ _LOOKED = 0.25  # seconds between two looks at how many have arrived
 _STALE = 5.0
 _SHARE = 0.04  # of one processor, for the console's own work
 _DATABASE = 2.0  # a page costs the database about as much again
-_MOST_WAIT = 2.0
+_MOST_WAIT = 6.0
 _FIRST_GUESS = 0.01  # seconds of processor time that a page costs
 _WEIGHT = 0.1  # of the newest page in the average
 _FREE = ("/assets/", "/static/")

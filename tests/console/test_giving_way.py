@@ -38,7 +38,7 @@ class Machine:
             person = asks.index(min(asks))
             self.pass_time(max(asks[person] - self.now, 0.0), rate)
             wait = self.page(cost)
-            assert wait <= 2.001
+            assert wait <= 6.001
             asks[person], shown = self.now + wait + 2.0, shown + 1
         return shown
 
@@ -80,8 +80,8 @@ def test_under_pressure_the_console_keeps_to_its_share(people: int, cost: float,
     machine = Machine()
     machine.pages(people, rate, 10.0, cost)  # learns what a page costs
     shown = machine.pages(people, rate, 60.0, cost)
-    # Two seconds are the longest wait: a crowd beyond that is served all the same.
-    allowed = max(0.04 / 2 * 60 / cost, people * 60 / 4)
+    # Six seconds are the longest wait: a crowd beyond that is served all the same.
+    allowed = max(0.04 / 2 * 60 / cost, people * 60 / 8)
     assert shown <= allowed * 1.1 + people
 
 
