@@ -224,4 +224,10 @@ function wp_remote_retrieve_body( $response ) { return $response['body']; }
 function get_queried_object_id() { return 18; }
 function is_product() { return true; }
 
+function get_bloginfo( $what = '' ) { return '6.9'; }
+function wp_timezone_string() { return 'UTC'; }
+function get_post( $id = 0 ) { return null; }
+function wc_get_page_id( $page ) { return 0; }
+function esc_html__( $text, $domain = '' ) { return esc_html( $text ); }
+
 Fake::reset();
