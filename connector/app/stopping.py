@@ -1,11 +1,8 @@
 """How a server stops: what has reached its door is let in and answered, for a store sends each webhook once only."""
 
 import asyncio
-import contextlib
-import ctypes
 import os
 import socket
-import struct
 import sys
 from collections.abc import Iterator
 
@@ -14,10 +11,11 @@ import uvicorn
 __all__ = ["PatientServer", "turn_away"]
 
 _HANDSHAKE_SECONDS = 0.2  # for the last packet of those who have begun to connect
-_SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
-# A classic BPF program over a TCP segment: of those that ask for a new connection (SYN in the flags, byte 13) nothing
-# is kept, all others pass.
-_NO_NEWCOMERS = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+_LEAST_HOPS = {  # Linux: what arrives with fewer hops left is dropped; Python has no names for them
+    socket.AF_INET: (socket.IPPROTO_IP, 21),  # IP_MINTTL, ip(7)
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 73),  # IPV6_MINHOPCOUNT, linux/in6.h
+}
+_MORE_THAN_ANYBODY_HAS = 255  # senders begin with 64 or 128
 
 
 class PatientServer(uvicorn.Server):
@@ -28,10 +26,10 @@ class PatientServer(uvicorn.Server):
         doors = [
             socket.socket(fileno=os.dup(each.fileno())) for server in self.servers for each in server.sockets or ()
         ]
-        for door in doors:
-            turn_away(door)
         for server in self.servers:
             server.close()
+        for door in doors:
+            turn_away(door)
         await self._let_in(doors)
         await asyncio.sleep(_HANDSHAKE_SECONDS)
         await self._let_in(doors)
@@ -53,17 +51,12 @@ class PatientServer(uvicorn.Server):
 
 
 def turn_away(door: socket.socket) -> None:
-    """From now on nobody new connects; who asked is silent for a second, asks again, and by then is refused or finds
-    the successor. A socket that is merely closed resets whoever connected between the last look at it and its end.
-
-    Only Linux can do this; elsewhere that moment stays.
+    """From now on nobody new connects: their first packets are dropped, they ask again after a second, and by then
+    are refused or find the successor. Who has begun to connect can end it. A socket that is merely closed resets
+    whoever connected between the last look at it and its end. Only Linux can do this; elsewhere that moment stays.
     """
-    if sys.platform != "linux":
-        return
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _NO_NEWCOMERS))
-    filtered = struct.pack("HL", len(_NO_NEWCOMERS), ctypes.addressof(program))
-    with contextlib.suppress(OSError):
-        door.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filtered)
+    if sys.platform == "linux":
+        door.setsockopt(*_LEAST_HOPS[door.family], _MORE_THAN_ANYBODY_HAS)
 
 
 def _waiting(door: socket.socket) -> Iterator[socket.socket]:
@@ -73,5 +66,7 @@ def _waiting(door: socket.socket) -> Iterator[socket.socket]:
             waiting, _ = door.accept()
         except OSError:  # nobody is left
             return
+        if sys.platform == "linux":
+            waiting.setsockopt(*_LEAST_HOPS[door.family], 0)  # it would go by what the door goes by
         waiting.setblocking(False)
         yield waiting
