@@ -105,12 +105,8 @@ class ConsolePages:
             "request": request,
             "t": translate,
             "say": lambda text, found=None: say(translate, text, found),
-            "cause": lambda finding: (
-                _told(translate, finding.reason, "cause") or say(translate, finding.cause, finding.values)
-            ),
-            "next_step": lambda finding: (
-                _told(translate, finding.reason, "next") or say(translate, finding.next_step, finding.values)
-            ),
+            "cause": lambda finding: _cause(translate, finding.reason, finding.cause, finding.values),
+            "next_step": lambda finding: _next_step(translate, finding.reason, finding.next_step, finding.values),
             "word": self.wording(request),
             "explained": lambda reason: _explained(translate, reason),
             "language": translate.language,
@@ -154,13 +150,22 @@ def _told(translate: Translator, reason: str, part: str) -> str:
     return translate(key) if reason and translate.has(key) else ""
 
 
+def _cause(translate: Translator, reason: str, text: str, values: Mapping[str, object] | None = None) -> str:
+    """Why, in the owner's words where there are some, else `text` in the viewer's language."""
+    return _told(translate, reason, "cause") or say(translate, text, values)
+
+
+def _next_step(translate: Translator, reason: str, text: str, values: Mapping[str, object] | None = None) -> str:
+    """What to do, in the same way."""
+    return _told(translate, reason, "next") or say(translate, text, values)
+
+
 def _explained(translate: Translator, reason: str) -> str:
     """Why TikTok refuses access, and what ends that; the bare reason when nothing more is known."""
     known = EXPLANATIONS.get(reason)
     if known is None:
         return _word(translate, "reason", reason)
-    cause = _told(translate, reason, "cause") or say(translate, known.cause)
-    return f"{cause} {_told(translate, reason, 'next') or say(translate, known.next_step)}"
+    return f"{_cause(translate, reason, known.cause)} {_next_step(translate, reason, known.next_step)}"
 
 
 def _word(translate: Translator, group: str, name: object) -> str:
@@ -175,5 +180,5 @@ def _word(translate: Translator, group: str, name: object) -> str:
     if colon and Translator("en").has(f"console.{group}.{kind}"):
         return f"{_word(translate, group, kind)} ({detail})"
     if group == "reason" and (known := EXPLANATIONS.get(str(name))):
-        return _told(translate, str(name), "cause") or say(translate, known.cause)
+        return _cause(translate, str(name), known.cause)
     return str(name)

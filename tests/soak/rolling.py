@@ -122,7 +122,6 @@ class _Site:
         self.urls: list[str] = []
         self.public_ids: dict[str, str] = {}  # by the id in webhook addresses
         self._running: dict[str, Child] = {}
-        self._old_receivers: set[str] = set()
         self._ports: dict[str, int] = {}
 
     def __enter__(self) -> "_Site":
@@ -134,7 +133,6 @@ class _Site:
         self._install()
         for number in range(2):
             self._start(self._before, f"receiver{number}", free_port())
-            self._old_receivers.add(f"receiver{number}")
             self._start(self._before, f"worker{number}")
         return self
 
@@ -159,7 +157,7 @@ class _Site:
         yield "old", lambda: None
         yield "migrated", lambda: self._migrate()
         for name in ("receiver0", "receiver1", "worker0", "worker1"):
-            yield f"{name} new", lambda name=name: self._replace(name)  # type: ignore[misc]
+            yield f"{name} new", lambda name=name: self._replace_old(name)  # type: ignore[misc]
         for number in range(restarts - 1):
             for name in ("receiver0", "receiver1"):
                 yield f"{name} restarted {number + 1}", lambda name=name: self._replace(name)  # type: ignore[misc]
@@ -167,17 +165,16 @@ class _Site:
     def _migrate(self) -> None:
         self._command(_ROOT, "migrate")
 
+    def _replace_old(self, name: str) -> None:
+        """0.1.0 resets who is at its door when it stops, so the guide has its proxy forget a receiver first."""
+        if name in self._ports:
+            self.urls.remove(f"http://127.0.0.1:{self._ports[name]}")
+            time.sleep(_LAST_ON_THEIR_WAY_SECONDS)
+        self._replace(name)
+
     def _replace(self, name: str) -> None:
-        if name in self._old_receivers:
-            self._old_receivers.remove(name)
-            self._take_out_of_proxy(name)
         self._running[name].ask_to_stop()
         self._start(self._after, name, self._ports.get(name, 0))
-
-    def _take_out_of_proxy(self, name: str) -> None:
-        """0.1.0 resets who is at its door when it stops, so the guide has its proxy forget it first."""
-        self.urls.remove(f"http://127.0.0.1:{self._ports[name]}")
-        time.sleep(_LAST_ON_THEIR_WAY_SECONDS)
 
     def _start(self, nursery: Nursery, name: str, port: int = 0) -> None:
         words = ("serve", "--no-delivery", "--port", str(port)) if port else ("deliver",)
