@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from connector.pages.cookies import Cookie
 from connector.pages.forms import FormGuard
+from connector.pages.times import written
 from connector.pages.translating import LANGUAGES, Translator, choose_language
 
 __all__ = ["Pages", "see_other"]
@@ -40,6 +41,7 @@ class Pages:
     def __post_init__(self) -> None:
         loader = FileSystemLoader([*self.folders, _HERE / "templates"])
         environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        environment.filters["written"] = written
         environment.globals.update({"languages": LANGUAGES, "style_path": STYLE_PATH, **self.globals})
         object.__setattr__(self, "_environment", environment)
 

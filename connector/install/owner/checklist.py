@@ -8,6 +8,7 @@ from connector.install.checks import Check, is_too_old
 from connector.install.receiver import remembered_answer
 from connector.install.stores import KnownStore
 from connector.install.subscriptions import Subscription
+from connector.pages.times import written
 from connector.storage.installations import InstallationRecord
 
 __all__ = ["Known", "ScriptSeen", "checklist"]
@@ -76,7 +77,7 @@ def _script(known: Known) -> Check:
     script = known.script
     if script is None or script.checked_at is None:
         return Check("script", "wait", "not_looked")
-    values = {"time": script.checked_at.strftime("%Y-%m-%d %H:%M UTC")}
+    values = {"time": written(script.checked_at)}
     if script.seen_at == script.checked_at:
         return Check("script", "ok", "ok", values)
     return Check("script", "warn", "missing", values)

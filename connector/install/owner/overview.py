@@ -19,6 +19,7 @@ from connector.install.stores import known_store, open_store
 from connector.install.subscriptions import subscriptions_of
 from connector.pages.forms import Form
 from connector.pages.rendering import see_other
+from connector.pages.times import written
 from connector.pages.translating import Translator
 from connector.storage.notices import open_notices
 from connector.storage.reconciling import add_run
@@ -114,4 +115,4 @@ def _test_until(session: Session, now: datetime) -> str | None:
     if settings.live_test_event_code(now) is None:
         return None
     expires = settings.test_event_code_expires_at
-    return expires.strftime("%Y-%m-%d %H:%M UTC") if expires else ""
+    return written(expires) if expires else ""
