@@ -6,7 +6,8 @@ from pathlib import Path
 from connector.logs import log
 from connector.storage.arrivals import Arrival, ArrivalWriter, values_at_fault
 from connector.storage.opening import Storage
-from connector.storage.spool import Spool, SpoolFile, own_digest
+from connector.storage.spool import Spool, SpoolFile
+from connector.storage.spool_records import own_digest
 
 __all__ = ["SpoolDrain", "drain_now"]
 

@@ -30,6 +30,7 @@ _MOST_BYTES_PER_COMMIT = 16 * 1024 * 1024
 _MOST_WAITING_BYTES = 256 * 1024 * 1024
 _DRAIN_EVERY_SECONDS = 1.0
 _LAST_DRAIN_SECONDS = 5.0
+_TRY_SPOOL_SECONDS = 60.0  # where nothing came by it: told before it is needed, and only while intake is idle
 _RETRY_SECONDS = 1.0  # how long a database that failed is left alone while the spool takes what comes
 
 _Waiting = tuple[Arrival, "asyncio.Future[Stored]"]
@@ -76,6 +77,7 @@ class Journal:
         self._drain_more = False
         self._drain = SpoolDrain(storage, spool, self._writer)
         self._retry_at = 0.0
+        self._try_spool_at = 0.0
         self.database_ok = True
         self.spool_ok = True
         self.commits = 0
@@ -140,10 +142,12 @@ class Journal:
 
     def _run(self) -> None:
         assert self._loop is not None
+        self._try_spool()
         while True:
             try:
                 group = self._groups.get(block=not self._drain_more, timeout=_DRAIN_EVERY_SECONDS)
             except queue.Empty:
+                self._try_spool()
                 self._drain_if_due()
                 continue
             if group is None:
@@ -221,6 +225,12 @@ class Journal:
 
     # Draining: oldest first, a part after each commit, so that nobody waits for a long spool.
 
+    def _try_spool(self) -> None:
+        now = time.monotonic()
+        if now >= self._try_spool_at:
+            self._try_spool_at = now + _TRY_SPOOL_SECONDS
+            self.spool_ok = self._spool.takes()
+
     def _drain_if_due(self) -> None:
         if not self._drain_more and time.monotonic() < self._drain_at:
             return
@@ -233,7 +243,11 @@ class Journal:
                 self.database_ok = True
                 self.after_commit()
         except Exception as error:
-            self._drain_more = self.database_ok = False
+            if isinstance(error, OSError):  # of a file; those of the databases are their drivers' own
+                self.spool_ok = False
+            else:
+                self.database_ok = False
+            self._drain_more = False
             self._drain.stop()  # begins again: what is in the database already is a duplicate
             log.warning("spool_waits", error=type(error).__name__)
         if not self._drain_more:

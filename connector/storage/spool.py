@@ -1,84 +1,29 @@
 """An fsynced file that takes webhooks while the database is out of reach, and gives them back in order.
 
-A record is `magic | length | CRC-32 of the payload | payload`; the payload is a JSON line about the webhook,
-a newline, and the body byte for byte. A record that a crash cut short fails its length or its checksum and ends
-the file. Each process appends to files of its own, named by their time, and holds a lock on the open one; files
-whose owner is gone are drained by whoever comes next.
+Its records: `spool_records`. Each process appends to files of its own, named by their time, and holds a lock on the
+open one; files whose owner is gone are drained by whoever comes next.
 """
 
 import fcntl
-import hashlib
 import os
 import secrets
-import struct
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-import orjson
-
 from connector.logs import log
 from connector.storage.arrivals import Arrival
+from connector.storage.spool_records import RecordReader, own_digest, write_record
 
-__all__ = ["Spool", "SpoolFile", "own_digest", "read_records", "write_record"]
+__all__ = ["Spool", "SpoolFile"]
 
-_HEAD = struct.Struct(">4sII")
-_MAGIC = b"WHSP"
 _SUFFIX = ".spool"
 _NEW = ".new"  # has no lock yet
 _DAMAGED = ".damaged"
 _LARGEST_FILE = 64 * 1024 * 1024
 _PROBE = 16 * 1024
-
-
-def write_record(arrival: Arrival) -> bytes:
-    """One webhook as a record."""
-    about = {
-        "id": arrival.id,
-        "installation_id": arrival.installation_id,
-        "topic": arrival.topic,
-        "received_at": arrival.received_at.isoformat(),
-        "digest": arrival.digest.hex(),
-        "headers": arrival.headers,
-        "deduplicate": arrival.deduplicate,
-        "source": arrival.source,
-        "lane": arrival.lane,
-    }
-    payload = orjson.dumps(about) + b"\n" + arrival.body
-    return _HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
-
-
-def read_records(file: IO[bytes]) -> Iterator[Arrival]:
-    """Webhooks of a spool file in order, up to its end or to the first damaged record; there the file then stands."""
-    while True:
-        start = file.tell()
-        payload = _payload(file)
-        if payload is None:
-            file.seek(start)
-            return
-        about, _, body = payload.partition(b"\n")
-        values = orjson.loads(about)
-        values["received_at"] = datetime.fromisoformat(values["received_at"])
-        values["digest"] = bytes.fromhex(values["digest"])
-        yield Arrival(body=body, **values)
-
-
-def _payload(file: IO[bytes]) -> bytes | None:
-    head = file.read(_HEAD.size)
-    if len(head) != _HEAD.size:
-        return None
-    magic, length, checksum = _HEAD.unpack(head)
-    payload = file.read(length) if magic == _MAGIC else b""
-    return payload if magic == _MAGIC and len(payload) == length and zlib.crc32(payload) == checksum else None
-
-
-def own_digest(digest: bytes, row_id: int) -> bytes:
-    """The key of one arrival alone, whatever its body."""
-    return hashlib.sha256(digest + row_id.to_bytes(8, "big")).digest()[:16]
 
 
 def _as_drained(arrival: Arrival) -> Arrival:
@@ -100,7 +45,7 @@ class SpoolFile:
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self.path = path
         self._file = file
-        self._records = map(_as_drained, read_records(file))
+        self._records = RecordReader(file)
 
     def next(self, most: int, most_bytes: int) -> list[Arrival]:
         """The next webhooks; none at the end."""
@@ -110,14 +55,17 @@ class SpoolFile:
             arrival = next(self._records, None)
             if arrival is None:
                 break
-            taken.append(arrival)
+            taken.append(_as_drained(arrival))
             size += len(arrival.body)
         return taken
 
-    def has_more(self) -> bool:
-        """Whether another record's beginning stands behind the damaged one: then this is no write cut short."""
-        rest = self._file.read()
-        return _MAGIC in rest[1:]
+    def damaged(self) -> bytes:
+        """What was passed over, piece by piece: records that a disk has damaged. Ask at the end."""
+        pieces = []
+        for start, end in self._records.damage:
+            self._file.seek(start)
+            pieces.append(self._file.read(end - start))
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Let go of it; undrained it stays."""
@@ -135,6 +83,7 @@ class Spool:
         self._sync = sync
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
+        self._unreadable: set[str] = set()
 
     def append(self, arrivals: Sequence[Arrival]) -> None:
         """Write them and wait for the disk. Raises OSError when that fails, in the open file and in a new one.
@@ -220,31 +169,55 @@ class Spool:
         """The oldest file that is nobody's or our own; give it to `finished`, or close it and ask again later."""
         self._close()
         for path in self._files():
-            try:
-                file = path.open("rb")
-            except FileNotFoundError:
-                continue  # drained by another process this moment
+            file = self._opened(path)
+            if file is None:
+                continue
             if _locked(file) and path.exists():
                 return SpoolFile(path, file)
             file.close()
         return None
 
+    def _opened(self, path: Path) -> IO[bytes] | None:
+        """None when another process has drained it this moment, or it may not be read: the others are not held up."""
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if path.name not in self._unreadable:
+                self._unreadable.add(path.name)
+                log.error("spool_file_unreadable", file=path.name, error=type(error).__name__)
+            return None
+
     def finished(self, drained: SpoolFile) -> None:
-        """All of that file is in the database. One that is damaged in its middle is kept aside."""
-        if drained.has_more():
-            log.error("spool_file_damaged", file=drained.path.name)
-            drained.path.rename(drained.path.with_suffix(_DAMAGED))
+        """All of that file is in the database. What is damaged in it is kept aside."""
+        damaged = drained.damaged()
+        if damaged:
+            self._keep_aside(drained.path, damaged)
         else:
             drained.path.unlink(missing_ok=True)
         drained.close()
 
+    def _keep_aside(self, path: Path, damaged: bytes) -> None:
+        """Only what is damaged: the rest is other people's data, which the database keeps and erases."""
+        kept = path.with_suffix(_DAMAGED)
+        log.error("spool_file_damaged", file=kept.name, bytes=len(damaged))
+        try:
+            self._write_new(kept, damaged)
+            path.unlink(missing_ok=True)
+        except OSError:  # a full disk: what is there needs no room
+            path.rename(kept)
+
     def set_aside(self, arrival: Arrival) -> None:
         """Keep one webhook that no database takes, where nothing drains it again. Raises OSError."""
         path = self.folder / f"{arrival.id:020d}-{secrets.token_hex(4)}{_DAMAGED}"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
-            _write_all(file, write_record(arrival))
-            self._sync(file.fileno())
+        self._write_new(path, write_record(arrival))
         log.error("webhook_set_aside", webhook_id=arrival.id, file=path.name)
+
+    def _write_new(self, path: Path, data: bytes) -> None:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
+            _write_all(file, data)
+            self._sync(file.fileno())
 
     def _close(self) -> None:
         file, path = self._file, self._path

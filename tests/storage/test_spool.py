@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.storage.arrivals import Arrival, digest_of
-from connector.storage.spool import Spool, own_digest, read_records, write_record
+from connector.storage.spool import Spool
+from connector.storage.spool_records import RecordReader, own_digest, write_record
 
 _TIME = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -73,22 +75,24 @@ def test_a_torn_last_record_is_recognised_at_every_length(bodies: list[bytes]) -
     records = [write_record(arrival(number, body)) for number, body in enumerate(bodies, 1)]
     whole = b"".join(records[:-1])
     for length in range(len(records[-1])):
-        found = list(read_records(io.BytesIO(whole + records[-1][:length])))
-        assert [each.body for each in found] == bodies[:-1]
-    everything = list(read_records(io.BytesIO(whole + records[-1])))
+        reader = RecordReader(io.BytesIO(whole + records[-1][:length]))
+        assert [each.body for each in reader] == bodies[:-1]
+        assert reader.damage == [] or b"WHSP" in bodies[-1]
+    everything = list(RecordReader(io.BytesIO(whole + records[-1])))
     assert everything == [arrival(number, body) for number, body in enumerate(bodies, 1)]
 
 
 @given(bodies=_BODIES, data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_a_flipped_bit_never_gives_another_webhook(bodies: list[bytes], data: st.DataObject) -> None:
+def test_a_flipped_bit_costs_one_webhook_and_never_gives_another(bodies: list[bytes], data: st.DataObject) -> None:
     records = [write_record(arrival(number, body)) for number, body in enumerate(bodies, 1)]
     spoiled = bytearray(b"".join(records))
     place = data.draw(st.integers(0, len(spoiled) * 8 - 1))
     spoiled[place // 8] ^= 1 << place % 8
-    found = list(read_records(io.BytesIO(bytes(spoiled))))
-    assert found == [arrival(number, body) for number, body in enumerate(bodies, 1)][: len(found)]
-    assert len(found) < len(bodies)
+    ends = list(accumulate(map(len, records)))
+    hit = next(number for number, end in enumerate(ends) if place // 8 < end)
+    left = [arrival(number, body) for number, body in enumerate(bodies, 1) if number - 1 != hit]
+    assert list(RecordReader(io.BytesIO(bytes(spoiled)))) == left
 
 
 def test_what_was_taken_comes_back_in_order_and_the_files_go(tmp_path: Path) -> None:
@@ -191,17 +195,81 @@ def test_without_a_folder_nothing_is_taken(tmp_path: Path) -> None:
         Spool(tmp_path / "spool").append([arrival(1)])
 
 
-def test_a_file_damaged_in_its_middle_is_kept_aside(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool")
+def _spoil(spool: Spool, *damages: tuple[int, int, bytes]) -> list[bytes]:
+    """Three webhooks in a file whose bytes are changed: of a record (1 to 3), from a place in it on. The records."""
+    records = [write_record(arrival(number)) for number in range(1, 4)]
     spool.append([arrival(number) for number in range(1, 4)])
     spool.close()
     (path,) = spool.folder.iterdir()
     content = bytearray(path.read_bytes())
-    content[len(write_record(arrival(1))) + 20] ^= 1
+    for number, place, wrong in damages:
+        start = len(b"".join(records[: number - 1])) + place
+        content[start : start + len(wrong)] = wrong
     path.write_bytes(bytes(content))
-    assert ids(drained(spool)) == [1]
-    assert [each.suffix for each in spool.folder.iterdir()] == [".damaged"]
+    return records
+
+
+@pytest.mark.parametrize("place", [0, 5, 9, 20, 200], ids=["magic", "length", "checksum", "about", "body"])
+def test_what_stands_behind_a_damaged_record_is_drained_and_the_damage_kept_aside(tmp_path: Path, place: int) -> None:
+    spool = Spool(tmp_path / "spool")
+    records = _spoil(spool, (2, place, b"\xaa"))
+    assert ids(drained(spool)) == [1, 3]
+    (kept,) = spool.folder.iterdir()
+    assert kept.suffix == ".damaged"
+    assert kept.read_bytes() == records[1][:place] + b"\xaa" + records[1][place + 1 :], "and nobody else's data"
     assert not spool.waiting()
+
+
+def test_a_lost_block_costs_the_records_it_touches_and_no_other(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    records = _spoil(spool, (1, 100, bytes(len(write_record(arrival(1))))))
+    assert ids(drained(spool)) == [3]
+    (kept,) = spool.folder.iterdir()
+    assert len(kept.read_bytes()) == len(records[0]) + len(records[1])
+
+
+def test_what_a_body_has_of_a_record_is_no_webhook_when_the_record_around_it_is_damaged(tmp_path: Path) -> None:
+    """A store could write a record into a body of its own, in another store's name."""
+    forged = write_record(arrival(99))
+    spool = Spool(tmp_path / "spool")
+    spool.append([arrival(1), arrival(2, b'{"id":2}' + forged), arrival(3)])
+    spool.close()
+    (path,) = spool.folder.iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(write_record(arrival(1))) + 30] ^= 1
+    path.write_bytes(bytes(content))
+    assert ids(drained(spool)) == [1, 3]
+
+
+def test_a_disk_that_takes_nothing_keeps_the_damaged_file_as_it_is(tmp_path: Path) -> None:
+    disk = Disk()
+    spool = Spool(tmp_path / "spool", sync=disk)
+    records = _spoil(spool, (2, 20, b"\xaa"))
+    disk.answers = [False]
+    assert ids(drained(spool)) == [1, 3]
+    (kept,) = spool.folder.iterdir()
+    assert (kept.suffix, kept.stat().st_size) == (".damaged", sum(map(len, records)))
+
+
+def test_a_file_that_may_not_be_read_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that a process under another user's name left behind."""
+    theirs, ours = Spool(tmp_path / "spool"), Spool(tmp_path / "spool")
+    theirs.append([arrival(1)])
+    theirs.close()
+    (path,) = ours.folder.iterdir()
+    may_open = Path.open
+
+    def refused(this: Path, *arguments: str) -> object:
+        if this == path:
+            raise PermissionError(13, "Permission denied")
+        return may_open(this, *arguments)
+
+    monkeypatch.setattr(Path, "open", refused)
+    ours.append([arrival(2)])
+    assert ids(drained(ours)) == [2]
+    assert ours.waiting(), "and it is still told of"
+    monkeypatch.undo()
+    assert ids(drained(ours)) == [1]
 
 
 def test_a_torn_file_is_not_kept(tmp_path: Path) -> None:

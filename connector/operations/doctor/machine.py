@@ -1,4 +1,4 @@
-"""The machine below: disk, its fsync, and the SQLite library."""
+"""The machine below: disk, its fsync, the spool on it, and the SQLite library."""
 
 import os
 import shutil
@@ -10,12 +10,13 @@ from pathlib import Path
 
 from connector.operations.doctor.check import Check, fine, warning, wrong
 
-__all__ = ["disk_space", "fsync_time", "sqlite_library"]
+__all__ = ["disk_space", "fsync_time", "spool_files", "sqlite_library"]
 
 _LEAST_FREE = 512 * 1024 * 1024
 _SCARCE_SHARE = 0.05
 _SLOW_FSYNC_MS = 50.0
 _FSYNCS = 7
+_SPOOL_LATE_SECONDS = 300
 # sqlite.org, release history: the WAL-reset fault of 3.7.0 to 3.51.2.
 _MENDED = (3, 51, 3)
 
@@ -46,6 +47,33 @@ def fsync_time(folder: Path) -> Check:
     if median > _SLOW_FSYNC_MS:
         return warning("fsync_time", text, "this disk is slow to keep a write: use a local SSD")
     return fine("fsync_time", text)
+
+
+def spool_files(folder: Path) -> Check:
+    """What waits in the spool folder, and what nothing will ever take out of it."""
+    waiting = {path: written for path in sorted(folder.glob("*.spool")) if (written := _written_at(path))}
+    damaged = list(folder.glob("*.damaged"))
+    unreadable = [path for path in waiting if not os.access(path, os.R_OK)]
+    late = [path for path, at in waiting.items() if time.time() - at > _SPOOL_LATE_SECONDS]
+    text = f"{len(waiting)} files wait, {len(damaged)} are damaged, in {folder}"
+    if unreadable:
+        return wrong("spool", f"{unreadable[0]} may not be read", "give it to the user under which the service runs")
+    if late:
+        remedy = "start `connector serve` with this CONNECTOR_DATA_DIR; it takes in what waits there"
+        return wrong("spool", f"{text}, some for more than five minutes", remedy)
+    if damaged:
+        remedy = "run `connector reconcile` for the time of these files, which fetches their orders, then delete them"
+        return wrong("spool", text, remedy)
+    return fine("spool", text if waiting else "nothing waits in the spool")
+
+
+def _written_at(path: Path) -> float | None:
+    """Unix seconds; None when it is empty, or drained this moment."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime if found.st_size else None
 
 
 def sqlite_library(version: str = sqlite3.sqlite_version) -> Check:
