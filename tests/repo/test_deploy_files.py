@@ -35,6 +35,14 @@ def test_every_command_of_the_units_exists() -> None:
         assert word in known
 
 
+def test_the_proxy_goes_by_whether_a_receiver_is_up_not_by_its_database() -> None:
+    """Without its database a receiver still takes webhooks into its spool, and says in `/readyz` that it is not well:
+    a proxy that went by that would turn every webhook away.
+    """
+    (asked,) = re.findall(r"health_uri (\S+)", (_FOLDER / "Caddyfile").read_text())
+    assert asked == "/healthz"
+
+
 def test_the_dashboard_asks_for_metrics_that_are_told(settings: Settings, storage: Storage) -> None:
     add_installation(storage)
     registry = CollectorRegistry()
