@@ -60,8 +60,11 @@ class Outcomes(Recording):
         if known and modified and modified < known:
             self._done(webhook, WebhookState.IGNORED, "older_than_known")
             return
-        self._note_order_consent(webhook, order)
         waiting = self.known.events.get(entry.event_row_id) if entry.event_row_id is not None else None
+        if known == modified and _came_before(webhook, order, waiting):
+            self._done(webhook, WebhookState.IGNORED, "older_than_known")
+            return
+        self._note_order_consent(webhook, order)
         if waiting is not None and waiting.state is not EventState.WITHDRAWN:
             reason = self._known_purchase(webhook, order, waiting)
         elif entry.event_row_id is not None and waiting is None:
@@ -215,3 +218,11 @@ class Outcomes(Recording):
     def _store_error(self, webhook: ReadWebhook, error: StoreError) -> None:
         if error.code.endswith("cannot_view"):
             self._notice(webhook, "store_access_lost", error.code[:80])
+
+
+def _came_before(webhook: ReadWebhook, order: Order, waiting: KnownEvent | None) -> bool:
+    """Whether it says "not paid" and had come before the one that said "paid", by the spool or another receiver:
+    a store's own times are seconds, too coarse to tell.
+    """
+    unpaid = withdraws(order, webhook.stored.installation.settings)
+    return waiting is not None and unpaid and webhook.stored.id < waiting.webhook_id

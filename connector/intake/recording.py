@@ -128,7 +128,7 @@ class Recording:
         self.known.events[row["id"]] = KnownEvent(
             row["id"], row["installation_id"], row["event_id"], row["name"], row["state"],
             row.get("visitor_subject"), row.get("order_subject"), row["consent_policy"], row.get("country"),
-            row.get("browser_copy", False), 0, is_new=True,
+            row.get("browser_copy", False), 0, row["webhook_id"], is_new=True,
         )  # fmt: skip
 
     def _conversion_row(self, webhook: ReadWebhook, mapped: Conversion) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _KNOWN_COLUMNS = [
     _event.c[name]
     for name in (
         "id", "installation_id", "event_id", "name", "state", "visitor_subject", "order_subject",
-        "consent_policy", "country", "browser_copy", "attempts",
+        "consent_policy", "country", "browser_copy", "attempts", "webhook_id",
     )
 ]  # fmt: skip
 _EVENTS = PerDatabase(lambda among: select(*_KNOWN_COLUMNS).where(among(_event.c.id, "ids")))
@@ -82,6 +82,7 @@ class KnownEvent:
     country: str | None
     browser_copy: bool
     attempts: int
+    webhook_id: int  # of which it was made
     is_new: bool = False
 
 

@@ -15,7 +15,7 @@ from connector.storage.queue import event_queue
 from connector.storage.tables import ConsentRecord, Event, EventWork, OrderLedger
 from tests.clock import Clock
 from tests.installations import add_installation
-from tests.road.road import arrive_body, events, order_body, process, webhooks
+from tests.road.road import arrival_of, arrive_body, events, order_body, process, webhooks, write_arrivals
 
 _event = Event.__table__
 _work = EventWork.__table__
@@ -156,6 +156,27 @@ def test_an_older_webhook_changes_nothing(storage: Storage) -> None:
 
     assert _states(storage) == []
     assert webhooks(storage)[-1].reason == "older_than_known"
+
+
+@pytest.mark.parametrize("modified", ["2026-11-22T08:00:00", None])
+def test_the_unpaid_beginning_of_a_paid_order_withdraws_nothing_when_it_comes_late(
+    storage: Storage, modified: str | None
+) -> None:
+    """It came first and waited in the spool, while the order was paid within the same second."""
+    add_installation(storage)
+    begun, paid = (
+        arrival_of(storage, order_body(7, status, date_modified_gmt=modified)) for status in ("pending", "processing")
+    )
+    for each in (paid, begun):
+        write_arrivals(storage, each)
+        process(storage)
+
+    assert _states(storage) == [("pending", "")]
+    assert _count(storage, EventWork) == 1
+    assert [(row.state, row.reason) for row in webhooks(storage)] == [
+        ("ignored", "older_than_known"),
+        ("processed", ""),
+    ]
 
 
 def test_a_purchase_on_its_way_is_not_withdrawn_behind_its_sender(storage: Storage, clock: Clock) -> None:

@@ -16,12 +16,28 @@ from connector.storage.tables import Event, Webhook
 _event = Event.__table__
 _webhook = Webhook.__table__
 
-__all__ = ["arrive", "arrive_body", "events", "order_body", "process", "webhooks"]
+__all__ = [
+    "arrival_of",
+    "arrive",
+    "arrive_body",
+    "events",
+    "order_body",
+    "process",
+    "webhooks",
+    "write_arrivals",
+]
 
 
 def arrive_body(storage: Storage, topic: str, body: bytes, installation_id: str = "installation1") -> bool:
     """Store one webhook as the intake does. False when it was a duplicate."""
-    arrival = Arrival(
+    return write_arrivals(storage, arrival_of(storage, body, topic, installation_id)) == [None]
+
+
+def arrival_of(
+    storage: Storage, body: bytes, topic: str = "order.updated", installation_id: str = "installation1"
+) -> Arrival:
+    """A webhook that comes now and is not stored yet."""
+    return Arrival(
         id=storage.new_id(),
         installation_id=installation_id,
         topic=topic,
@@ -31,10 +47,14 @@ def arrive_body(storage: Storage, topic: str, body: bytes, installation_id: str 
         body=body,
         deduplicate=PLATFORMS["woocommerce"].deduplicates(body),
     )
+
+
+def write_arrivals(storage: Storage, *arrivals: Arrival) -> list[int | None]:
+    """Store them in one commit; None for each that is new."""
     writer = ArrivalWriter(storage.database)
-    repeats = writer.write([arrival])
+    repeats = writer.write(arrivals)
     writer.close()
-    return repeats == [None]
+    return repeats
 
 
 def arrive(storage: Storage, sample: Sample, installation_id: str = "installation1") -> bool:
