@@ -190,7 +190,7 @@ class Claiming:
                 if work:
                     taken.append(_Taken(token, name, lane, pixels[name], work, full))
         for each in taken:
-            self._leases.hold(each.token, [one.id for one in each.work])
+            self._leases.hold(each.token, [one.id for one in each.work], until)
         return taken
 
     def _prepare(self, taken: Sequence[_Taken], now: datetime) -> list[Claim | Unreadable]:

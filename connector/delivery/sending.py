@@ -115,8 +115,12 @@ class Sending:
         return len(sent)
 
     async def _still_ours(self, claim: Claim, batch: EventBatch, *, renew: bool) -> EventBatch:
-        """Before every call but the first the lease is asked again: an event may have been withdrawn since."""
-        if renew:
+        """Before every call but the first the lease is asked again: an event may have been withdrawn since. When it
+        has run out the rest is given back, to be claimed and judged anew.
+        """
+        if self._leases.has_run_out(claim.token):
+            await self._in_thread(self._leases.give_back, claim.token)
+        elif renew:
             await self._in_thread(self._leases.renew, claim.token)
         held = self._leases.held(claim.token)
         return batch.only([event for event in batch.events if event.row_id in held])

@@ -4,6 +4,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from connector.delivery.worker import DeliveryWorker
 from connector.demo.tiktok_stand_in import StandInTikTok
 from connector.outbound import Outbound
@@ -41,6 +43,50 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     assert (row.state, row.attempts) == ("delivered", 1)
     assert list(copies(tiktok)) == [2]
     assert len(road.attempts) == 2
+
+
+@pytest.mark.parametrize("renewed", [False, True], ids=["sender_first", "keeper_first"])
+def test_who_stood_still_for_longer_than_a_lease_judges_again_before_the_call(
+    road: Road, tiktok: StandInTikTok, clock: Clock, renewed: bool
+) -> None:
+    """A machine that slept for three days, between a claim and its call: TikTok would count the browser's copy again.
+    Whether the keeper of the leases is the first to wake, or the sender.
+    """
+    (event_id,) = road.events(1, browser_copy=True)
+
+    async def go() -> None:
+        async with Outbound() as outbound:
+            worker = DeliveryWorker(road.storage, outbound, options(tiktok, lease_seconds=30.0))
+            (claim,) = await worker._take()
+            clock.advance(days=3)
+            if renewed:
+                worker._leases.renew_all()
+            assert await worker._send(claim) == 0
+            assert (road.event(event_id).state, [one.run_at <= clock() for one in road.work]) == ("pending", [True])
+            await worker.run_once()
+
+    asyncio.run(go())
+    assert tiktok.calls == 0
+    assert road.states() == {"held browser_copy_probable": 1}
+    assert road.work == []
+
+
+def test_who_stood_still_leaves_to_others_what_they_took_meanwhile(
+    road: Road, make_storage: Callable[..., Storage], tiktok: StandInTikTok, clock: Clock
+) -> None:
+    (event_id,) = road.events(1)
+    other = make_storage()
+
+    async def go() -> None:
+        async with Outbound() as outbound:
+            frozen = DeliveryWorker(road.storage, outbound, options(tiktok, lease_seconds=30.0))
+            (claim,) = await frozen._take()
+            clock.advance(seconds=31)
+            assert await DeliveryWorker(other, outbound, options(tiktok)).run_once() == 1
+            assert await frozen._send(claim) == 0
+
+    asyncio.run(go())
+    assert (road.event(event_id).state, list(copies(tiktok))) == ("delivered", [1])
 
 
 def test_a_lease_is_renewed_while_a_call_is_in_flight(
