@@ -53,8 +53,9 @@ def spool_files(folder: Path) -> Check:
     """What waits in the spool folder, and what nothing will ever take out of it."""
     waiting = {path: written for path in sorted(folder.glob("*.spool")) if (written := _written_at(path))}
     damaged = list(folder.glob("*.damaged"))
-    unreadable = [path for path in waiting if not os.access(path, os.R_OK)]
     late = [path for path, at in waiting.items() if time.time() - at > _SPOOL_LATE_SECONDS]
+    unreadable = [path for path in waiting if not os.access(path, os.R_OK)]
+    unreadable += [path for path in late if path.stat().st_uid != folder.stat().st_uid]
     text = f"{len(waiting)} files wait, {len(damaged)} are damaged, in {folder}"
     if unreadable:
         return wrong("spool", f"{unreadable[0]} may not be read", "give it to the user under which the service runs")
