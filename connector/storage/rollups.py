@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from connector.core.installation_settings import PurchaseName
+from connector.core.retries import DEAD_AFTER
 from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event
 from connector.storage.tables_console import RollupCursor, RollupHour
 
@@ -52,6 +53,7 @@ VALUE_UNIT = 10_000  # values are summed as whole numbers of ten-thousandths
 MATCH_KEYS = ("email", "phone", "external_id", "ttclid", "ttp", "ip", "user_agent")
 # Seconds from the order to TikTok's acceptance; a count per bucket gives p50 and p95 to a bucket's width.
 LATENCY_BOUNDS: tuple[int, ...] = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600, 48 * 3600)
+_UPPER_BOUNDS = (*LATENCY_BOUNDS, int(DEAD_AFTER.total_seconds()))
 _MOST_LIVE = 500  # attempts; more only while the counting is far behind
 _LONGEST_NAME = 32  # of a metric's 40 letters
 PURCHASES = tuple(PurchaseName)
@@ -115,16 +117,18 @@ def overview(
 
 
 def percentile(counts: Mapping[str, int], share: float) -> int | None:
-    """The upper bound, in seconds, of the bucket where that share is reached."""
-    buckets = [counts.get(f"latency_{number}", 0) for number in range(len(LATENCY_BOUNDS) + 1)]
+    """The upper bound, in seconds, of the bucket where that share is reached. Past the last bound it is the age at
+    which an event is given up: nothing older is accepted.
+    """
+    buckets = [counts.get(f"latency_{number}", 0) for number in range(len(_UPPER_BOUNDS))]
     wanted, seen = sum(buckets) * share, 0
     if not wanted:
         return None
     for number, count in enumerate(buckets):
         seen += count
         if seen >= wanted:
-            return LATENCY_BOUNDS[min(number, len(LATENCY_BOUNDS) - 1)]
-    return LATENCY_BOUNDS[-1]
+            return _UPPER_BOUNDS[number]
+    return _UPPER_BOUNDS[-1]
 
 
 def not_counted_yet(connection: Connection, installation_id: str) -> Counter[tuple[datetime, str, str]]:
