@@ -1,4 +1,4 @@
-"""Statements that name a list of values, made once for both databases.
+"""Statements that name a list of values, or what another statement finds, made once for both databases.
 
 SQLite has no arrays: it gets a mark for each value. PostgreSQL gets one array, so the statement's text is the same
 whatever the number of values; taking apart a new text with hundreds of marks each time cost the driver a tenth of the
@@ -8,12 +8,23 @@ worker's time (measured, `make bench`).
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Executable, any_, bindparam, literal_column
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+)
 
 __all__ = ["Among", "PerDatabase", "unindexed"]
 
-# Gives the condition that a column has one of the values of the list parameter of that name.
-Among = Callable[[Column[Any], str], ColumnElement[bool]]
+# Gives the condition that a column has one of the values of the list parameter of that name, or of those found.
+Among = Callable[[Column[Any], str | Select[Any]], ColumnElement[bool]]
 
 
 class PerDatabase:
@@ -36,9 +47,11 @@ def unindexed(column: Column[str]) -> ColumnElement[str]:
     return column.concat(literal_column("''"))
 
 
-def _marks(column: Column[Any], name: str) -> ColumnElement[bool]:
-    return column.in_(bindparam(name, expanding=True))
+def _marks(column: Column[Any], values: str | Select[Any]) -> ColumnElement[bool]:
+    return column.in_(values if isinstance(values, Select) else bindparam(values, expanding=True))
 
 
-def _array(column: Column[Any], name: str) -> ColumnElement[bool]:
-    return column == any_(bindparam(name, type_=ARRAY(column.type)))
+def _array(column: Column[Any], values: str | Select[Any]) -> ColumnElement[bool]:
+    if isinstance(values, Select):  # as an array it is asked once; PostgreSQL may ask an IN again for each row
+        return column == any_(func.array(values.scalar_subquery(), type_=ARRAY(column.type)))
+    return column == any_(bindparam(values, type_=ARRAY(column.type)))

@@ -83,10 +83,12 @@ class WorkQueue:
         """Built once: building them anew cost more than the database takes to answer (measured, `make bench`)."""
         c = self.rows.c
         same = (c.lane == bindparam("of_lane"), c.installation_id == bindparam("of"), c.run_at <= bindparam("now"))
-        due = select(c.id, c.tries).where(*same).order_by(c.run_at, c.id).limit(bindparam("most"))
-        self._due = due.with_for_update(skip_locked=True)
+        due = select(c.id).where(*same).order_by(c.run_at, c.id).limit(bindparam("most"))
+        due = due.with_for_update(skip_locked=True)
         lease = {"run_at": bindparam("until"), "lease_token": bindparam("token"), "tries": c.tries + 1}
-        self._take = PerDatabase(lambda among: update(self.rows).where(among(c.id, "ids")).values(lease))
+        self._take = PerDatabase(
+            lambda among: update(self.rows).where(among(c.id, due)).values(lease).returning(c.id, c.tries)
+        )
         ours = c.lease_token == bindparam("token")
         self._complete = PerDatabase(lambda among: delete(self.rows).where(among(c.id, "ids"), ours).returning(c.id))
 
@@ -132,12 +134,13 @@ class WorkQueue:
         token: int,
         limit: int,
     ) -> list[Claimed]:
-        """Take up to `limit` due pieces of one installation, oldest first. Runs in a write transaction."""
-        due = {"of_lane": lane, "of": installation_id, "now": now, "most": limit}
-        taken = [(row_id, tries) for row_id, tries in connection.execute(self._due, due)]
-        for part in _parts([row_id for row_id, _ in taken]):
-            connection.execute(self._take.on(connection), {"ids": list(part), "until": lease_until, "token": token})
-        return [Claimed(row_id, installation_id, lane, tries + 1) for row_id, tries in taken]
+        """Take up to `limit` pieces of one installation, those that have been due longest. Returns them in the order
+        of their ids. Runs in a write transaction.
+        """
+        values = {"of_lane": lane, "of": installation_id, "now": now, "most": limit}
+        values |= {"until": lease_until, "token": token}
+        taken = connection.execute(self._take.on(connection), values).all()
+        return [Claimed(row_id, installation_id, lane, tries) for row_id, tries in sorted(taken)]
 
     def renew(self, connection: Connection, ids: Sequence[int], token: int, lease_until: datetime) -> set[int]:
         """Keep the lease longer. Returns the ids that were still ours."""

@@ -114,7 +114,7 @@ def queue_machine(database: Database) -> type[RuleBasedStateMachine]:
                     token=self.last_token,
                     limit=limit,
                 )
-            expected = self._due(installation_id, lane)[:limit]
+            expected = sorted(self._due(installation_id, lane)[:limit])
             assert [each.id for each in claimed] == expected
             for row_id in expected:
                 piece = self.model[row_id]
