@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 SCAN_SECONDS = 0.04
-_FIRST_CHUNK, _LARGEST_CHUNK = 400, 4000
+_FIRST_CHUNK, _LARGEST_CHUNK = 100, 4000  # the first blind: so small that a cold disk keeps within the budget
 _NO_END = (1 << 63) - 1
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _NO_NUMBER = -1_999_999_999  # no column of the lists has it
@@ -171,7 +171,7 @@ def _next_chunk(passed: int, spent: float) -> int:
     """What the rest of the budget is good for, going by what was passed so far: where rows come from a cold disk,
     a chunk that suits a warm one would take seconds."""
     affordable = int(passed / max(spent, 1e-4) * (SCAN_SECONDS - spent))
-    return max(_FIRST_CHUNK // 4, min(affordable, 2 * passed, _LARGEST_CHUNK))
+    return max(_FIRST_CHUNK // 2, min(affordable, 2 * passed, _LARGEST_CHUNK))
 
 
 def _turned(

@@ -152,7 +152,7 @@ def test_a_pointed_page_is_filtered_and_paged_too(world: World) -> None:
 def test_a_slow_disk_gets_smaller_steps() -> None:
     assert lists._next_chunk(400, 0.0001) == 800
     assert lists._next_chunk(4000, 0.001) == 4000
-    assert lists._next_chunk(400, 0.035) == 100
+    assert lists._next_chunk(400, 0.035) == 57
 
 
 def test_the_budget_is_a_fraction_of_what_a_page_may_take() -> None:
