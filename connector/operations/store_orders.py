@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import orjson
@@ -31,6 +31,7 @@ _access = StoreAccess.__table__  # type: ignore[attr-defined]
 _TIMEOUT_SECONDS = 60.0
 _WAITS = (1.0, 4.0, 15.0)  # seconds before another try
 _PASSING = frozenset({"unreachable", "unavailable", "garbage"})
+_BEHIND, _MOST_BEHIND = timedelta(seconds=30), timedelta(days=7)
 _SIZES = (100, 25, 5, 1)  # orders a page; smaller ones when an answer is too large
 _WORDS = {
     "unauthorised": "the store does not know our keys any more: connect it again",
@@ -80,17 +81,29 @@ class StoreOrders:
     def changed(self, since: datetime, until: datetime | None) -> Iterator[tuple[bytes, ...]]:
         """Pages of orders changed after `since` and before `until`, each order as JSON. Raises StoreRefused."""
         cursor, number = since, 1
-        while True:
+        page, size = self._page(cursor, until, number)
+        behind = self._behind(page)
+        if behind:
+            cursor = since - behind
             page, size = self._page(cursor, until, number)
+        while True:
             if page.orders:
                 yield page.orders
-            if len(page.orders) < size:
+            if page.is_last(number, size):
                 return
-            last = _modified(page.orders[-1])
+            last = _modified(page.orders[-1]) if page.orders else None
             if last is not None and last > cursor:
                 cursor, number = last, 1
             else:
                 number += 1
+            page, size = self._page(cursor, until, number)
+
+    def _behind(self, page: OrdersPage) -> timedelta:
+        """How far the store's clock is behind ours: by that clock it stamps what `since` is compared with. One that
+        is ahead stamps its changes later and is asked for them again, with the runs to come.
+        """
+        lag = self.now() - page.told_at if page.told_at is not None else timedelta()
+        return min(lag, _MOST_BEHIND) if lag > _BEHIND else timedelta()
 
     def _page(self, cursor: datetime, until: datetime | None, number: int) -> tuple[OrdersPage, int]:
         """One page and how many orders it could hold. After a change of size a numbered page begins anew."""

@@ -75,7 +75,11 @@ def _index(state: StoreState, url: str) -> Response:
         "timezone_string": "UTC",
         "namespaces": namespaces,
     }
-    return JSONResponse(index, headers={"Date": state.clock().strftime("%a, %d %b %Y %H:%M:%S GMT")})
+    return JSONResponse(index, headers={"Date": _http_date(state)})
+
+
+def _http_date(state: StoreState) -> str:
+    return state.clock().strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
 def _whoami(state: StoreState, request: Request, fields: Mapping[str, Any]) -> Response:
@@ -106,6 +110,7 @@ def _orders(state: StoreState, request: Request, fields: Mapping[str, Any]) -> R
     size, page = int(query.get("per_page", "10")), int(query.get("page", "1"))
     if not 1 <= size <= 100:
         return _error(400, "rest_invalid_param", "Invalid parameter(s): per_page")
+    size = min(size, state.largest_page)
     after = _cut(state, query.get("modified_after"), query.get("dates_are_gmt") == "true")
     before = _cut(state, query.get("modified_before"), query.get("dates_are_gmt") == "true")
     found = [
@@ -115,7 +120,7 @@ def _orders(state: StoreState, request: Request, fields: Mapping[str, Any]) -> R
     ]
     shown = found[(page - 1) * size : page * size]
     total = len(found) if shown else 0  # past the end the store says 0
-    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(-(-total // size))}
+    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(-(-total // size)), "Date": _http_date(state)}
     return JSONResponse(shown, headers=headers)
 
 

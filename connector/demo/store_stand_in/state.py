@@ -82,6 +82,7 @@ class StoreState:
     source: str = "http://stand-in.store/"  # how its webhooks name it; the server puts its own address here
     home: str = ""  # its own idea of its address; the server puts its address here unless told another
     gmt_offset_hours: int = 0
+    largest_page: int = 100  # of orders, whatever was asked for
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:

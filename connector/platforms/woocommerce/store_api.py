@@ -7,6 +7,7 @@ turns the reply into a value of its own or a `StoreFault`, and never raises. Fac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -99,11 +100,22 @@ class RemoteWebhook:
 
 @dataclass(frozen=True, slots=True)
 class OrdersPage:
-    """Orders as the store wrote them, bytes of one JSON object each; `total` of them all."""
+    """Orders as the store wrote them, bytes of one JSON object each; `total` of them all, on `pages` pages, 0 when
+    the store does not say. `listed` counts what stood on this one, orders or not; `told_at` is the store's own time.
+
+    WooCommerce leaves out of a page what the key may not read and what no plugin knows any more, so a page that is
+    not full, or empty, need not be the last.
+    """
 
     orders: tuple[bytes, ...]
     total: int
     pages: int
+    listed: int = 0
+    told_at: datetime | None = None
+
+    def is_last(self, number: int, size: int) -> bool:
+        """Whether none follows this page, which was asked for by `number` with room for `size` orders."""
+        return number >= self.pages if self.pages else self.listed < size
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +219,14 @@ def orders_page(
 
 
 def read_orders_page(reply: Reply) -> OrdersPage | StoreFault:
-    """Of `orders_page`. Past the end: no orders, and a total of 0."""
+    """Of `orders_page`. Past the end: no orders, and a total of 0. What is no list is garbage, never an empty page."""
     total, pages = (_count(reply.headers.get(name)) for name in ("x-wp-total", "x-wp-totalpages"))
 
-    def build(value: object) -> OrdersPage:
-        return OrdersPage(tuple(orjson.dumps(one) for one in _list(value) if isinstance(one, dict)), total, pages)
+    def build(value: object) -> OrdersPage | None:
+        if not isinstance(value, list):
+            return None
+        orders = tuple(orjson.dumps(one) for one in value if isinstance(one, dict))
+        return OrdersPage(orders, total, pages, len(value), _http_time(reply.headers.get("date")))
 
     return _read(reply, build)
 
@@ -344,6 +359,14 @@ def _plugin_status(value: object) -> PluginStatus | None:
 
 def _utc_without_zone(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _http_time(text: str | None) -> datetime | None:
+    try:
+        told = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return told if told.tzinfo else None
 
 
 def _count(text: str | None) -> int:
