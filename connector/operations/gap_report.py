@@ -1,21 +1,26 @@
 """The gap between what a store sold and what TikTok accepted: as a value, as JSON and in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from connector.core.states import EventState
 
-__all__ = ["FETCHED", "FETCHED_CHANGE", "FORGOTTEN", "Gap", "GapReport", "why"]
+__all__ = ["ERASED_EARLY", "FETCHED", "FETCHED_CHANGE", "FORGOTTEN", "TOO_OLD", "Gap", "GapReport", "why"]
 
-FETCHED, FETCHED_CHANGE, FORGOTTEN = "fetched", "fetched_change", "not_kept"
+FETCHED, FETCHED_CHANGE, FORGOTTEN, ERASED_EARLY = "fetched", "fetched_change", "not_kept", "erased"
+TOO_OLD = "too_old"
 _MOST_LINES = 200
 
-# Why a paid order is not among the accepted, by its state here.
-_WHY = {
+_TOO_LATE = "fetched now, too late: TikTok takes nothing that old"
+# Why a paid order is not among the accepted, by its state here, or by state and reason.
+_WHY: Mapping[str | tuple[str, str], str] = {
     FETCHED: "it never arrived; fetched now, it goes on its way",
+    (FETCHED, TOO_OLD): f"it never arrived; {_TOO_LATE}",
+    (FETCHED_CHANGE, TOO_OLD): f"its last change never arrived; {_TOO_LATE}",
     FETCHED_CHANGE: "its last change never arrived; fetched now, it goes on its way",
+    ERASED_EARLY: "erased at the buyer's wish before it was sent",
     FORGOTTEN: "it was dealt with so long ago that its event is no longer kept",
     EventState.PENDING: "it waits to be sent",
     EventState.HELD: "it is held: a copy from the browser is probable, a person decides",
@@ -95,6 +100,9 @@ class GapReport:
 
 def why(gap: Gap) -> str:
     """Why TikTok has not accepted this order, in words."""
+    whole = _WHY.get((gap.state, gap.reason))
+    if whole is not None:
+        return whole
     text = _WHY.get(gap.state, gap.state)
     return f"{text} ({gap.reason})" if gap.reason else text
 

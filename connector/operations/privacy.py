@@ -14,10 +14,11 @@ from connector.core.states import EventState
 from connector.operations.finding_person import PersonRows, find_buyer, find_person, parts
 from connector.operations.history import attempts_of
 from connector.operations.installations import ACTOR, require_installation
-from connector.operations.waiting_person import ERASED, GONE, withdraw_waiting
+from connector.operations.waiting_person import ERASED, withdraw_waiting
 from connector.storage.audit import audit_in
 from connector.storage.installations import InstallationRecord
 from connector.storage.journeys import stored_body
+from connector.storage.known import GONE
 from connector.storage.opening import Storage
 from connector.storage.queue import event_queue
 from connector.storage.search import remove_terms

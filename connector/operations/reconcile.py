@@ -14,16 +14,25 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from connector.core.order_rules import is_draft, is_paid
+from connector.core.retries import DEAD_AFTER
 from connector.core.states import EventState, Lane
 from connector.core.store_events import Order
 from connector.errors import StoreRefused, UnreadablePayload, UsageError
-from connector.operations.gap_report import FETCHED, FETCHED_CHANGE, FORGOTTEN, Gap, GapReport
+from connector.operations.gap_report import (
+    ERASED_EARLY,
+    FETCHED,
+    FETCHED_CHANGE,
+    FORGOTTEN,
+    TOO_OLD,
+    Gap,
+    GapReport,
+)
 from connector.operations.store_orders import StoreOrders
 from connector.platforms import PLATFORMS
 from connector.platforms.base import ReadContext, VerifiedWebhook
 from connector.storage.arrivals import Arrival, ArrivalWriter, digest_of
 from connector.storage.installations import InstallationRecord
-from connector.storage.known import order_digest
+from connector.storage.known import GONE, order_digest
 from connector.storage.opening import Storage
 from connector.storage.reconciling import Standing, add_run, finish_run, order_standings
 from connector.storage.tables import WebhookWork
@@ -208,7 +217,8 @@ def _report(storage: Storage, seen: _Seen, run_id: int, since: datetime, end: da
         mine = _work.c.installation_id == seen.record.id
         waiting = select(func.count()).select_from(_work).where(mine, _work.c.lane.in_([*Lane]))
         unprocessed = int(connection.execute(waiting).scalar_one())
-    gaps = [gap for digest, order in seen.paid.items() if (gap := _gap(seen, digest, order, known.get(digest)))]
+    found = (_gap(seen, digest, order, known.get(digest), storage.now()) for digest, order in seen.paid.items())
+    gaps = [gap for gap in found if gap is not None]
     return GapReport(
         run_id=run_id,
         installation_id=seen.record.id,
@@ -224,15 +234,21 @@ def _report(storage: Storage, seen: _Seen, run_id: int, since: datetime, end: da
     )
 
 
-def _gap(seen: _Seen, digest: bytes, order: Order, known: Standing | None) -> Gap | None:
+def _gap(seen: _Seen, digest: bytes, order: Order, known: Standing | None, now: datetime) -> Gap | None:
     """None when TikTok has accepted the order's purchase."""
     if known is not None and known.event_state == EventState.DELIVERED:
         return None
     if known is None or known.event_row_id is None:
         state = seen.written.get(digest, FETCHED)
-        return Gap(str(order.order_id), order.number, state)
-    state = known.event_state or FORGOTTEN
+        return Gap(str(order.order_id), order.number, state, TOO_OLD if _too_old(order, now) else "")
+    state = known.event_state or (ERASED_EARLY if known.event_row_id == GONE else FORGOTTEN)
     return Gap(str(order.order_id), order.number, state, known.event_reason, known.event_id)
+
+
+def _too_old(order: Order, now: datetime) -> bool:
+    """Whether its purchase can only be counted dead: an order that is fetched goes out under its own time."""
+    sold_at = order.paid_at or order.created_at
+    return sold_at is not None and now - sold_at >= DEAD_AFTER
 
 
 def _keep(storage: Storage, report: GapReport) -> None:

@@ -5,25 +5,23 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.core.states import WebhookState
 from connector.core.store_events import Order, StoreEvent
 from connector.storage.journeys import stored_body
-from connector.storage.known import order_digest
+from connector.storage.known import GONE, order_digest
 from connector.storage.queue import webhook_queue
 from connector.storage.tables import OrderLedger, Webhook, WebhookWork
 
-__all__ = ["ERASED", "GONE", "unreadable_with_email", "waiting_webhooks", "waiting_with_email", "withdraw_waiting"]
+__all__ = ["ERASED", "unreadable_with_email", "waiting_webhooks", "waiting_with_email", "withdraw_waiting"]
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _work = WebhookWork.__table__  # type: ignore[attr-defined]
 _ledger = OrderLedger.__table__  # type: ignore[attr-defined]
 _PART = 200
 ERASED = "erased"
-# A ledger row whose event is gone says "sold already" for ever: an erased purchase never comes back.
-GONE = 0
 
 
 def waiting_with_email(connection: Connection, installation_id: str, email: str) -> Iterator[Row[Any]]:
@@ -81,9 +79,14 @@ def withdraw_waiting(
 
 
 def _close_order(connection: Connection, installation_id: str, order: Order) -> None:
-    """Whatever comes of this order later finds it sold."""
+    """Whatever comes of this order later finds it sold, and no comparison with the store fetches it anew."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     digest = order_digest(installation_id, order)
     values = {"digest": digest, "installation_id": installation_id, "order_id": str(order.order_id), "status": ""}
-    statement = dialect.insert(_ledger).values(values | {"event_row_id": GONE})
-    connection.execute(statement.on_conflict_do_nothing())
+    new = dialect.insert(_ledger).values(values | {"event_row_id": GONE, "modified_at": order.modified_at})
+    known, told = _ledger.c.modified_at, new.excluded.modified_at
+    closed = {
+        "event_row_id": func.coalesce(_ledger.c.event_row_id, GONE),
+        "modified_at": case((known.is_(None) | (told > known), told), else_=known),
+    }
+    connection.execute(new.on_conflict_do_update(index_elements=[_ledger.c.digest], set_=closed))

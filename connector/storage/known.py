@@ -14,6 +14,7 @@ from connector.storage.among import PerDatabase, unindexed
 from connector.storage.tables import ConsentRecord, Event, OrderLedger, Webhook
 
 __all__ = [
+    "GONE",
     "Known",
     "KnownEvent",
     "LedgerEntry",
@@ -22,6 +23,9 @@ __all__ = [
     "lock_orders",
     "order_digest",
 ]
+
+# A ledger row whose event is gone says "sold already" for ever: an erased purchase never comes back.
+GONE = 0
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, text, update
 
+from connector.core.states import EventState
+from connector.storage.known import GONE
 from connector.storage.tables import Event, OrderLedger
 from connector.storage.tables_reconcile import MaintenanceTask, ReconcileRun
 
@@ -32,7 +34,10 @@ _task = MaintenanceTask.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of one order. `event_state` is empty when it made no event, or its row is no longer kept."""
+    """What is known of one order. `event_state` is empty when it made no event, or its row is no longer kept.
+
+    `event_row_id` is `known.GONE` after an erasure; the state of what had left before is told all the same.
+    """
 
     modified_at: datetime | None
     event_row_id: int | None
@@ -51,7 +56,22 @@ def order_standings(connection: Connection, digests: Sequence[bytes]) -> dict[by
         statement = select(*columns, *of_event).select_from(joined).where(_ledger.c.digest.in_(part))
         for digest, modified_at, row_id, state, reason, event_id in connection.execute(statement):
             found[bytes(digest)] = Standing(modified_at, row_id, state or "", reason or "", event_id or "")
+    _add_erased(connection, found)
     return found
+
+
+def _add_erased(connection: Connection, found: dict[bytes, Standing]) -> None:
+    """What became of erased orders before: their ledger row points to no event any more."""
+    gone = [digest for digest, standing in found.items() if standing.event_row_id == GONE]
+    same = (_event.c.installation_id == _ledger.c.installation_id, _event.c.order_id == _ledger.c.order_id)
+    columns = (_ledger.c.digest, _event.c.state, _event.c.reason, _event.c.event_id)
+    for part in _parts(gone):
+        statement = select(*columns).select_from(_ledger.join(_event, and_(*same)))
+        statement = statement.where(_ledger.c.digest.in_(part), _event.c.payload.is_(None)).order_by(_event.c.id)
+        for digest, state, reason, event_id in connection.execute(statement):
+            before = found[bytes(digest)]
+            if before.event_state != EventState.DELIVERED:
+                found[bytes(digest)] = Standing(before.modified_at, GONE, state, reason, event_id)
 
 
 def add_run(
@@ -87,12 +107,16 @@ def waiting_runs(connection: Connection, limit: int = 100) -> list[Row[Any]]:
 
 
 def last_reconciled(connection: Connection, installation_ids: Iterable[str]) -> dict[str, datetime]:
-    """Up to when each installation's orders were compared; those that never were are left out."""
+    """Up to when each installation's orders were compared without a hole; those that never were are left out.
+
+    Only hourly runs count: each begins where the one before ended. Another may begin later, and says nothing of the
+    time before.
+    """
     found: dict[str, datetime] = {}
     for part in _parts(list(installation_ids)):
         statement = (
             select(_run.c.installation_id, func.max(_run.c.until))
-            .where(_run.c.installation_id.in_(part), _run.c.state == "done")
+            .where(_run.c.installation_id.in_(part), _run.c.state == "done", _run.c.reason == "hourly")
             .group_by(_run.c.installation_id)
         )
         found.update((row[0], row[1]) for row in connection.execute(statement) if row[1] is not None)

@@ -82,6 +82,29 @@ def test_each_hour_goes_on_where_the_last_run_ended(
         assert [notice.kind for notice in open_notices(connection)] == ["orders_fetched"]
 
 
+@pytest.mark.parametrize("reason", ["asked", "revived", "downtime"])
+def test_a_short_run_in_between_hides_no_hole(
+    storage: Storage, store: StandInStore, running: LoopCalls, clock: Clock, reason: str
+) -> None:
+    """The store was out of reach for a day; what it sold then is still to be compared."""
+    connect(storage, store)
+    clock.advance(hours=1)
+    ask_for_all(storage, "hourly")
+    _work(storage, running)
+    up_to = _runs(storage)[0].until
+    clock.advance(hours=12)
+    store.place_order()
+    clock.advance(hours=12)
+    ask_for_one(storage, "installation1", clock() - timedelta(minutes=5), reason)
+    _work(storage, running)
+
+    ask_for_all(storage, "hourly")
+    _work(storage, running)
+
+    assert _runs(storage)[-1].since == up_to - OVERLAP
+    assert len(webhooks(storage)) == 1
+
+
 def test_the_last_minutes_are_left_to_the_stores_own_queue(
     storage: Storage, store: StandInStore, running: LoopCalls, clock: Clock
 ) -> None:

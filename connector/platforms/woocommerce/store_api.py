@@ -219,7 +219,7 @@ def orders_page(
 
 
 def read_orders_page(reply: Reply) -> OrdersPage | StoreFault:
-    """Of `orders_page`. Past the end: no orders, and a total of 0. What is no list is garbage, never an empty page."""
+    """Of `orders_page`. Past the end: no orders, and a total of 0. What is no list is garbage, no empty page."""
     total, pages = (_count(reply.headers.get(name)) for name in ("x-wp-total", "x-wp-totalpages"))
 
     def build(value: object) -> OrdersPage | None:
