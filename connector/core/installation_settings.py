@@ -17,8 +17,8 @@ _RESERVED = frozenset(
     "Registration StartCheckout ViewConsultationPage ViewDownloadPage ViewForm".split()
 )
 
-# A host as webhooks name their store: lower case, without `www.` and port.
-Host = Annotated[str, Field(pattern=r"^[^\s,/A-Z]{1,200}$")]
+# A host as webhooks name their store: lower case, without `www.` and port; perhaps with a folder.
+Host = Annotated[str, Field(pattern=r"^[^\s,/A-Z][^\s,A-Z]{0,199}$")]
 
 
 class ConsentPolicy(StrEnum):

@@ -149,7 +149,8 @@ class Processor:
         assert installation is not None, "installations are never deleted"
         stored = StoredWebhook(
             row.id, installation, row.topic, row.received_at, stored_body(row.body, row.body_encoding),
-            claimed.lane, claimed.tries, source_host(PLATFORMS[installation.platform], row.headers),
+            claimed.lane, claimed.tries,
+            source_host(PLATFORMS[installation.platform], row.headers, installation.store_url),
         )  # fmt: skip
         try:
             return read_stored(stored, self._storage.hash_key)

@@ -123,7 +123,7 @@ def test_a_third_address_that_came_meanwhile_stays_told(connector: Running, brow
     assert installation(connector).settings.copy_addresses == (COPY,)
 
 
-@pytest.mark.parametrize("host", ["", "a b", "a/b", "x" * 300])
+@pytest.mark.parametrize("host", ["", "a b", "/b", "x" * 300])
 def test_what_is_no_address_changes_nothing(connector: Running, browser: httpx.Client, host: str) -> None:
     tell(connector, "other_address", COPY)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connector.install.owner.notices import decided
 from connector.intake.other_addresses import is_other_address, source_host
 from connector.platforms import PLATFORMS
 from connector.storage.arrivals import Arrival, ArrivalWriter, digest_of
@@ -73,6 +74,48 @@ def test_a_copy_elsewhere_is_told_and_still_counted(storage: Storage) -> None:
     assert _notices(storage) == [("other_address", "staging.shop.example")]
 
 
+@pytest.mark.parametrize(
+    ("store_url", "source", "place"),
+    [
+        ("https://shop.example", "https://shop.example/staging/", "shop.example/staging"),
+        ("https://shop.example", "https://www.shop.example/dev", "shop.example/dev"),
+        ("https://shop.example/shop", "https://shop.example/shop-copy/", "shop.example/shop-copy"),
+        ("https://shop.example/shop", "https://shop.example/shop/staging/", "shop.example/shop/staging"),
+        ("https://shop.example/shop", "https://shop.example/", "shop.example/"),
+        ("https://xn--strae-oqa.example", "https://stra\u00dfe-neu.example/", "xn--strae-neu-j1a.example"),
+    ],
+)
+def test_a_copy_in_a_folder_of_the_stores_own_host_is_one(
+    storage: Storage, store_url: str, source: str, place: str
+) -> None:
+    """Where tools that clone a shop put it when they are given no other host."""
+    record = add_installation(storage)
+    with storage.database.write() as connection:
+        change_installation(connection, record.id, storage.now(), store_url=store_url)
+    _arrive(storage, order_body(7), source)
+    process(storage)
+    assert _notices(storage) == [("other_address", place)]
+
+    settings = decided(record, place, is_copy=True)
+    assert settings is not None
+    with storage.database.write() as connection:
+        change_installation(connection, record.id, storage.now(), settings=settings)
+    _arrive(storage, order_body(8), source)
+    _arrive(storage, order_body(9), store_url + "/de/")
+    process(storage)
+    assert _states(storage) == [("pending", "", "7"), ("filtered", "other_address", "8"), ("pending", "", "9")]
+
+
+def test_a_name_with_an_umlaut_is_the_same_however_it_is_written(storage: Storage) -> None:
+    record = add_installation(storage)
+    with storage.database.write() as connection:
+        change_installation(connection, record.id, storage.now(), store_url="https://xn--mnchen-3ya.example")
+    _arrive(storage, order_body(7), "https://m\u00fcnchen.example/")
+    process(storage)
+
+    assert _notices(storage) == []
+
+
 def test_once_the_owner_says_so_it_is_filtered(storage: Storage) -> None:
     add_installation(storage, filter_other_addresses=True)
     _arrive(storage, order_body(7), STAGING)
@@ -136,5 +179,5 @@ def test_the_setting_counts_from_the_next_webhook_on(storage: Storage) -> None:
 
 def test_headers_that_say_nothing() -> None:
     for text in ("", "{}", "[]", "{", '{"x-wc-webhook-source": 7}'):
-        assert source_host(PLATFORMS["woocommerce"], text) == ""
+        assert source_host(PLATFORMS["woocommerce"], text, "https://shop.example") == ""
     assert not is_other_address("", "https://shop.example")
