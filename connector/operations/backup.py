@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from connector.errors import ConfigurationError, ConnectorError, CredentialUnreadable, UsageError
@@ -21,7 +21,7 @@ from connector.storage.opening import open_storage
 __all__ = ["Backup", "Restored", "back_up", "restore"]
 
 _PAGES = 2000  # 32 MB at a time
-_ALIVE = timedelta(seconds=20)
+_PATIENCE_SECONDS = 2.0  # for a command that reads this moment
 Progress = Callable[[int, int], None]
 
 
@@ -54,6 +54,8 @@ def back_up(settings: Settings, path: Path, progress: Progress = lambda _done, _
         raise UsageError(f"there is no database at {source}")
     if path.exists():
         raise UsageError(f"{path} exists already: a backup never overwrites a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}")
     moment = datetime.now(UTC)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -146,16 +148,20 @@ def _examine(path: Path) -> tuple[int, int, datetime | None]:
 
 
 def _refuse_while_used(target: Path) -> None:
-    """Processes tell every five seconds that they live."""
+    """Whoever has the database open holds a lock on its file, and lets go of it at its end, however it ends."""
     if not target.exists():
         return
     try:
-        with closing(_reader(target)) as connection:
-            seen = connection.execute("SELECT max(seen_at) FROM process_heartbeat").fetchone()[0]
-    except sqlite3.DatabaseError:
-        return  # what stands there is broken: that is why somebody restores
-    if seen is not None and datetime.fromtimestamp(seen / 1_000_000, UTC) > datetime.now(UTC) - _ALIVE:
-        raise UsageError("a process still uses the database: stop `connector serve` and `connector deliver` first")
+        with closing(sqlite3.connect(target, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise UsageError(
+                "a process still uses the database: stop `connector serve` and `connector deliver` first"
+            ) from None
+        # What stands there is broken: that is why somebody restores.
 
 
 def _fit(settings: Settings, part: Path) -> None:

@@ -6,11 +6,11 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from connector.errors import ConfigurationError, ConnectorError, UsageError
 from connector.operations.backup import back_up, restore
@@ -126,33 +126,42 @@ def test_a_backup_never_overwrites_a_file(storage: Storage, settings: Settings, 
     assert copy.read_text() == "precious"
 
 
-def test_nothing_is_restored_under_a_running_process(storage: Storage, settings: Settings, copy: Path) -> None:
+def test_a_backup_into_no_folder_names_the_folder(storage: Storage, settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no folder .*/nowhere$"):
+        back_up(settings, tmp_path / "nowhere" / "connector.sqlite3")
+
+
+def test_nothing_is_restored_under_a_process_that_has_the_database_open(
+    storage: Storage, settings: Settings, copy: Path
+) -> None:
+    """Whether or not it was heard of lately: one that hangs would write into a file that is no longer there."""
     back_up(settings, copy)
-    beat = {"name": "host-1", "role": "serve", "seen_at": datetime.now(UTC), "details": "{}"}
-    with storage.database.write() as connection:
-        connection.execute(insert(ProcessHeartbeat.__table__), beat)
+    with storage.database.read() as connection:
+        connection.exec_driver_sql("SELECT 1")
     with pytest.raises(UsageError, match="stop"):
         restore(settings, copy)
 
     with storage.database.write() as connection:
-        connection.execute(
-            update(ProcessHeartbeat.__table__).values(seen_at=datetime.now(UTC) - timedelta(minutes=1))
-        )
+        beat = {"name": "host-1", "role": "serve", "seen_at": datetime.now(UTC), "details": "{}"}
+        connection.execute(insert(ProcessHeartbeat.__table__), beat)
     storage.close()
-    assert restore(settings, copy).set_aside is not None
+    assert restore(settings, copy).set_aside is not None, "right after a stop"
 
 
-def test_what_stood_there_is_set_aside_with_its_log(storage: Storage, settings: Settings, copy: Path) -> None:
+def test_what_stood_there_is_set_aside_with_its_log(
+    storage: Storage, settings: Settings, copy: Path, tmp_path: Path
+) -> None:
     back_up(settings, copy)
     add_installation(storage)
     arrive_body(storage, "order.updated", order_body(1))
     # The process died here: its log was never written back.
-    done = restore(settings, copy)
+    died = shutil.copytree(settings.data_dir, tmp_path / "died")
+    done = restore(settings.model_copy(update={"data_dir": died}), copy)
 
     assert done.set_aside is not None
     with closing(sqlite3.connect(done.set_aside)) as connection:
         assert connection.execute("SELECT count(*) FROM webhook").fetchone() == (1,)
-    with closing(sqlite3.connect(_database(settings))) as connection:
+    with closing(sqlite3.connect(died / "connector.sqlite3")) as connection:
         assert connection.execute("SELECT count(*) FROM webhook").fetchone() == (0,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
