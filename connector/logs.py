@@ -3,13 +3,14 @@
 import contextlib
 import logging
 import re
+import secrets
 import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-__all__ = ["configure_logs", "log", "redact"]
+__all__ = ["configure_logs", "log", "redact", "request_id"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("connector")
 
@@ -26,7 +27,10 @@ _HIDDEN_SHAPES = re.compile(
     r"|wc_order_\w+"  # order keys open the order's page
     r"|(?<![0-9a-zA-Z_.-])\+?\d[\d ()/-]{8,}\d(?![0-9a-zA-Z_.-])"  # phone numbers as people write them
 )
-_SAFE_KEYS = frozenset({"event", "level", "timestamp", "webhook_id", "event_id", "installation_id", "attempt_id"})
+_OURS = frozenset({"event", "level", "timestamp"})
+# Ids look like phone numbers at times; what is none is looked through like any text.
+_IDS = frozenset({"webhook_id", "event_id", "installation_id", "attempt_id", "request_id", "tiktok_request_id"})
+_ID = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
 
 
 def redact(value: Any) -> Any:
@@ -40,9 +44,15 @@ def redact(value: Any) -> Any:
     return value
 
 
+def request_id(given: str | None) -> str:
+    """What a request that failed is called in the log and in its answer: as a proxy named it, else a new name."""
+    return given if given and len(given) <= 100 and _ID.fullmatch(given) else secrets.token_hex(8)
+
+
 def _redacting_step(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in line.items():
-        if key not in _SAFE_KEYS:
+        is_id = key in _IDS and (not isinstance(value, str) or _ID.fullmatch(value) is not None)
+        if key not in _OURS and not is_id:
             line[key] = "[hidden]" if _HIDDEN_KEYS.search(key) else redact(value)
     return line
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.logs import configure_logs, log, redact
+from connector.logs import configure_logs, log, redact, request_id
 
 
 @pytest.fixture
@@ -60,6 +61,24 @@ def test_ids_and_counts_stay_readable(lines: Callable[[], str]) -> None:
 
     line = json.loads(lines())
     assert (line["webhook_id"], line["webhooks"]) == (382890138936668160, 12)
+
+
+@pytest.mark.parametrize("name", ["request_id", "tiktok_request_id"])
+def test_an_id_of_digits_is_no_phone_number_and_an_id_that_is_none_is_looked_through(
+    lines: Callable[[], str], name: str
+) -> None:
+    log.info("answered", **{name: "20261126054938010244195155"})
+    log.info("answered", **{name: "for zoe@example.com"})
+
+    first, second = (json.loads(line) for line in lines().splitlines())
+    assert (first[name], second[name]) == ("20261126054938010244195155", "for [hidden]")
+
+
+def test_a_request_keeps_the_name_that_a_proxy_gave_it_unless_it_is_none() -> None:
+    assert request_id("1a2b-3c.d:7") == "1a2b-3c.d:7"
+    made = {request_id(given) for given in (None, "", "two words", "x" * 101, "zoe@example.com", "a\nb")}
+    assert len(made) == 6
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in made)
 
 
 def test_a_closed_standard_error_costs_only_the_line(monkeypatch: pytest.MonkeyPatch) -> None:

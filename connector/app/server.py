@@ -26,7 +26,7 @@ from connector.intake.beacons import beacon_routes
 from connector.intake.endpoint import EndpointLimits, WebhookEndpoint
 from connector.intake.pixel_route import pixel_routes
 from connector.intake.published import PublishedInstallations
-from connector.logs import configure_logs, log
+from connector.logs import configure_logs, log, request_id
 from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
@@ -89,8 +89,10 @@ async def _not_found(_request: Request, _error: Exception) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
-    return JSONResponse({"error": "fault", "reason": "Something went wrong here; it is in the log."}, 500)
+    named = request_id(request.headers.get("x-request-id"))
+    log.error("request_failed", request_id=named, path=request.url.path, exc_info=error)
+    answer = {"error": "fault", "reason": "Something went wrong here; it is in the log.", "request_id": named}
+    return JSONResponse(answer, 500)
 
 
 def run_server(

@@ -141,6 +141,7 @@ class Sending:
         duration_ms = int((time.perf_counter() - began) * 1000)
         self._note(status, reply)
         call = Call(batch, reply, self._record(batch, status, reply, started_at, duration_ms))
+        _tell(call)
         if self._traces is not None:
             self._trace(self._traces, call)
         return call
@@ -293,3 +294,20 @@ class Sending:
         except CredentialUnreadable:
             return True
         return live[:1] == [claim.access_token]
+
+
+def _tell(call: Call) -> None:
+    """One line for a call: which webhooks' events were in it, and under which id TikTok knows it."""
+    record = call.record
+    log.info(
+        "tiktok_answered",
+        installation_id=record.installation_id,
+        attempt_id=record.id,
+        webhook_ids=[event.webhook_id for event in call.batch.events],
+        result=record.result,
+        reason=record.reason,
+        http_status=record.http_status,
+        code=record.code,
+        tiktok_request_id=record.request_id,
+        duration_ms=record.duration_ms,
+    )

@@ -24,7 +24,7 @@ from connector.intake.directory import Entry, InstallationDirectory
 from connector.intake.journal import Journal, Stored
 from connector.intake.refusals import Refusals
 from connector.intake.sources import RefusedSources
-from connector.logs import log
+from connector.logs import log, request_id
 from connector.platforms import PLATFORMS
 from connector.platforms.base import IncomingWebhook, Platform
 from connector.storage.arrivals import Arrival, digest_of
@@ -79,8 +79,10 @@ class WebhookEndpoint:
         except WebhookRefused as refused:
             await self._refuse(scope, headers, body, refused, send)
         except Exception as error:
-            log.error("webhook_failed", error=type(error).__name__, exc_info=error)
-            await _answer(send, 503, _reason("fault", "Something went wrong here: send it again."), close=True)
+            named = request_id(headers.get("x-request-id"))
+            log.error("webhook_failed", request_id=named, exc_info=error)
+            answer = _reason("fault", "Something went wrong here: send it again.", request_id=named)
+            await _answer(send, 503, answer, close=True)
 
     async def _refuse(
         self, scope: Scope, headers: Mapping[str, str], body: IncomingBody, refused: WebhookRefused, send: Send
@@ -200,8 +202,8 @@ def _source(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _reason(word: str, text: str) -> bytes:
-    return orjson.dumps({"error": word, "reason": text})
+def _reason(word: str, text: str, **more: str) -> bytes:
+    return orjson.dumps({"error": word, "reason": text, **more})
 
 
 async def _answer(send: Send, status: int, body: bytes, *, close: bool = False, more: bool = False) -> None:

@@ -161,6 +161,7 @@ class Journal:
                 results = [Stored.FAILED] * len(arrivals)
             self._loop.call_soon_threadsafe(self._committed, group, results)
             self.outcomes.update(results)
+            _tell(arrivals, results)
             self._drain_if_due()
 
     def _finish(self) -> None:
@@ -252,6 +253,14 @@ class Journal:
             log.warning("spool_waits", error=type(error).__name__)
         if not self._drain_more:
             self._drain_at = time.monotonic() + _DRAIN_EVERY_SECONDS
+
+
+def _tell(arrivals: list[Arrival], results: list[Stored]) -> None:
+    """One line for a group, when its senders have heard: a line for each would cost more than its signature."""
+    for kind in (Stored.NEW, Stored.SPOOLED):
+        ids = [arrival.id for arrival, result in zip(arrivals, results, strict=True) if result is kind]
+        if ids:
+            log.info(f"webhooks_{kind}", webhook_ids=ids)
 
 
 def _id_taken(error: Exception) -> bool:
