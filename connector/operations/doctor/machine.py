@@ -21,15 +21,15 @@ _SPOOL_LATE_SECONDS = 300
 _MENDED = (3, 51, 3)
 
 
-def disk_space(folder: Path) -> Check:
+def disk_space(folder: Path, name: str = "disk_space") -> Check:
     """Free space where the database or the spool grows."""
     usage = shutil.disk_usage(folder)
     text = f"{usage.free // 1024**2:,} MB free in {folder}"
     if usage.free < _LEAST_FREE:
-        return wrong("disk_space", text, "make room: below 512 MB webhooks may soon not be stored")
+        return wrong(name, text, "make room: below 512 MB webhooks may soon not be stored")
     if usage.free < usage.total * _SCARCE_SHARE:
-        return warning("disk_space", text, "less than 5 % is free: plan for more")
-    return fine("disk_space", text)
+        return warning(name, text, "less than 5 % is free: plan for more")
+    return fine(name, text)
 
 
 def fsync_time(folder: Path) -> Check:

@@ -43,9 +43,14 @@ def keys(storage: Storage) -> Check:
 
 
 def webhook_backlog(storage: Storage) -> Check:
-    """How long the oldest stored webhook has waited to be processed."""
+    """How long the oldest stored webhook has waited to be processed. What waits for its store's owner to connect
+    TikTok, or for another try, waits rightly.
+    """
+    c = _webhook_work.c
+    maps = select(_installation.c.id).where(_installation.c.pixel_code != "")
+    due = select(func.count(), func.min(c.id)).where(c.run_at <= storage.now(), c.installation_id.in_(maps))
     with storage.database.read() as connection:
-        count, oldest = connection.execute(select(func.count(), func.min(_webhook_work.c.id))).one()
+        count, oldest = connection.execute(due).one()
     if not count:
         return fine("webhook_backlog", "no webhook waits")
     waited = storage.now().timestamp() - time_of(int(oldest)) / 1000
