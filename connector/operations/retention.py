@@ -6,6 +6,9 @@
 | metadata | webhooks, events, calls to TikTok, search terms, refusals, counts |
 | audit | consent records; the audit log itself is never shortened, since its chain would break |
 
+Whatever these say, an event that still waits after seven days is given up: TikTok takes none that old. A webhook that
+nobody could read, since its store has no pixel yet, is kept whole until the second clock.
+
 Dedup keys are kept ten days. The ledger of orders is kept for ever: no order is ever sold twice. Each step is a
 transaction of a few hundred rows, so that arrivals never wait for it.
 """
@@ -13,7 +16,9 @@ transaction of a few hundred rows, so that arrivals never wait for it.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
+from connector.core.retries import DEAD_AFTER
 from connector.core.row_ids import id_at
 from connector.storage import expiring
 from connector.storage.engine import Database
@@ -86,6 +91,8 @@ def _steps(database: Database, clocks: Clocks, now: datetime) -> list[tuple[str,
     by_id = (
         ("bodies", expiring.expire_bodies, bodies),
         ("payloads", expiring.expire_payloads, bodies),
+        ("too_old", partial(expiring.end_too_old, now=now), _id_before(now, DEAD_AFTER)),
+        ("unread", expiring.close_unread, metadata),
         ("runs", expiring.remove_runs, bodies),
         ("keys", expiring.forget_keys, _id_before(now, KEYS_KEPT)),
         ("replay_items", expiring.remove_replay_items, _id_before(now, KEYS_KEPT)),  # nothing so old is sent any more

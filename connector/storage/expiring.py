@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from connector.core.states import EventState, WebhookState
 from connector.storage.engine import Database
+from connector.storage.queue import event_queue
 from connector.storage.tables import (
     AttemptEvent,
     ConsentRecord,
@@ -22,12 +23,15 @@ from connector.storage.tables import (
     SearchTerm,
     Webhook,
     WebhookKey,
+    WebhookWork,
 )
 from connector.storage.tables_console import ReplayItem, ReplayJob, RollupHour
 from connector.storage.tables_reconcile import HousekeepingCursor, ReconcileRun
 
 __all__ = [
     "STEP",
+    "close_unread",
+    "end_too_old",
     "expire_bodies",
     "expire_payloads",
     "forget_keys",
@@ -48,6 +52,7 @@ STEP = 500
 _KEPT_AS_IT_IS = (EventState.PENDING, EventState.HELD)
 
 _webhook = Webhook.__table__  # type: ignore[attr-defined]
+_work = WebhookWork.__table__  # type: ignore[attr-defined]
 _key = WebhookKey.__table__  # type: ignore[attr-defined]
 _term = SearchTerm.__table__  # type: ignore[attr-defined]
 _event = Event.__table__  # type: ignore[attr-defined]
@@ -86,6 +91,37 @@ def expire_payloads(database: Database, below: int, step: int = STEP) -> int:
     return len(ids)
 
 
+def end_too_old(database: Database, below: int, step: int = STEP, *, now: datetime) -> int:
+    """Give up events with smaller ids that still wait, for a person or for a paused store: none of them can leave any
+    more. Those that `expire_payloads` passed by while they waited lose their payload too. What is on its way stays.
+    """
+    with database.write() as connection:
+        ids = _next_ids(connection, "too_old", _event, below, step)
+        if ids:
+            here = (_event.c.id >= ids[0], _event.c.id <= ids[-1])
+            waiting = select(_event.c.id, _event.c.state).where(*here, _event.c.state.in_(_KEPT_AS_IT_IS))
+            rows = connection.execute(waiting).all()
+            pending = [row.id for row in rows if row.state == EventState.PENDING]
+            given_up = event_queue.withdraw(connection, pending, now) if pending else set()
+            given_up |= {row.id for row in rows if row.state == EventState.HELD}
+            values = {"state": EventState.DEAD, "reason": "too_old", "payload": None, "match_keys": ""}
+            values |= {"next_attempt_at": None, "updated_at": now}
+            if given_up:
+                connection.execute(update(_event).where(_event.c.id.in_(given_up)).values(values))
+    return len(ids)
+
+
+def close_unread(database: Database, below: int, step: int = STEP) -> int:
+    """Take webhooks with smaller ids that nobody ever read out of the queue, so that they go like all others."""
+    with database.write() as connection:
+        ids = _oldest(connection, _work, below, step)
+        if ids:
+            connection.execute(delete(_work).where(_work.c.id.in_(ids)))
+            unread = (_webhook.c.id.in_(ids), _webhook.c.state == WebhookState.RECEIVED)
+            connection.execute(update(_webhook).where(*unread).values(state=WebhookState.IGNORED, reason="too_old"))
+    return len(ids)
+
+
 def forget_keys(database: Database, below: int, step: int = STEP) -> int:
     """Forget the dedup keys of webhooks with smaller ids."""
     with database.write() as connection:
@@ -99,9 +135,9 @@ def forget_keys(database: Database, below: int, step: int = STEP) -> int:
 
 
 def remove_webhooks(database: Database, below: int, step: int = STEP) -> int:
-    """Remove webhooks with smaller ids, their search terms first."""
+    """Remove webhooks with smaller ids, their search terms first. What nobody has read yet is not among them."""
     with database.write() as connection:
-        ids = _oldest(connection, _webhook, below, step)
+        ids = _oldest(connection, _webhook, below, step, _webhook.c.state != WebhookState.RECEIVED)
         if ids:
             connection.execute(delete(_term).where(_term.c.webhook_id.in_(ids)))
             connection.execute(delete(_webhook).where(_webhook.c.id.in_(ids)))

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, text, update
 
+from connector.core.states import Lane
 from connector.operations.retention import KEYS_KEPT, Clocks, apply_retention
 from connector.storage import expiring
 from connector.storage.opening import Storage
+from connector.storage.queue import NewWork, event_queue, webhook_queue
 from connector.storage.tables import (
     AttemptEvent,
     ConsentRecord,
     DeliveryAttempt,
     Event,
+    EventWork,
     OrderLedger,
     ProcessHeartbeat,
     RefusalCount,
@@ -23,6 +26,7 @@ from connector.storage.tables import (
     SearchTerm,
     Webhook,
     WebhookKey,
+    WebhookWork,
 )
 from connector.storage.tables_console import RollupHour
 from tests.clock import Clock
@@ -52,13 +56,54 @@ def test_bodies_expire_and_stay_listed(storage: Storage, clock: Clock) -> None:
     assert count(storage, Webhook, Event) == [2, 2]
 
 
+def _waiting(storage: Storage, at: datetime, state: str) -> int:
+    (row_id,) = add_history(storage, at, event_state=state)
+    if state == "pending":
+        with storage.database.write() as connection:
+            event_queue.add(connection, [NewWork(row_id, "installation1", at)])
+    return row_id
+
+
 @pytest.mark.parametrize("state", ["pending", "held"])
-def test_what_still_waits_keeps_its_payload(storage: Storage, clock: Clock, state: str) -> None:
-    (row_id,) = add_history(storage, clock() - timedelta(days=31), event_state=state)
+def test_what_still_waits_keeps_its_payload_until_it_is_too_old(storage: Storage, clock: Clock, state: str) -> None:
+    """Held for a person, or behind a pause: after seven days nothing can leave, and nobody's data is kept for it."""
+    row_id = _waiting(storage, clock() - timedelta(days=2), state)
+    a_day = Clocks(bodies_days=1, metadata_days=400, audit_days=1825)
+
+    apply_retention(storage, a_day)
+    assert (event_row(storage, row_id).payload is not None, event_row(storage, row_id).state) == (True, state)
+
+    clock.advance(days=6)
+    apply_retention(storage, a_day)
+    row = event_row(storage, row_id)
+    assert (row.payload, row.match_keys, row.state, row.reason) == (None, "", "dead", "too_old")
+    assert count(storage, EventWork) == [0]
+
+
+def test_an_event_that_is_being_sent_is_left_to_its_worker(storage: Storage, clock: Clock) -> None:
+    row_id = _waiting(storage, clock() - timedelta(days=8), "pending")
+    with storage.database.write() as connection:
+        lease = {"now": clock(), "lease_until": clock() + timedelta(seconds=30), "token": 7, "limit": 1}
+        assert event_queue.claim(connection, "installation1", Lane.FRESH, **lease)
 
     _retain(storage)
 
-    assert event_row(storage, row_id).payload is not None
+    assert (event_row(storage, row_id).state, count(storage, EventWork)) == ("pending", [1])
+
+
+def test_a_webhook_that_waits_is_never_removed_under_its_work(storage: Storage, clock: Clock) -> None:
+    """A store without a pixel yet, or a backlog: stored is stored. In the end it goes, and its work with it."""
+    (row_id,) = add_history(storage, clock() - timedelta(days=399))
+    with storage.database.write() as connection:
+        connection.execute(update(Webhook.__table__).values(state="received"))
+        webhook_queue.add(connection, [NewWork(row_id, "installation1", clock())])
+    assert expiring.remove_webhooks(storage.database, row_id + 1) == 0
+    _retain(storage)
+    assert (webhook_row(storage, row_id).state, count(storage, WebhookWork)) == ("received", [1])
+
+    clock.advance(days=2)
+    _retain(storage)
+    assert count(storage, Webhook, WebhookWork) == [0, 0]
 
 
 def test_a_webhook_that_nobody_has_read_keeps_its_body(storage: Storage, clock: Clock) -> None:
