@@ -23,7 +23,8 @@ def page_routes(
     `arrived` counts webhooks: while many come, the console gives way.
     """
     services = install_services(settings, storage, outbound)
-    return [*install_routes(services), *privacy_routes(services), *console_routes(settings, storage, arrived)]
+    privacy = privacy_routes(services, settings.data_dir / "spool")
+    return [*install_routes(services), *privacy, *console_routes(settings, storage, arrived)]
 
 
 def install_services(settings: Settings, storage: Storage, outbound: Outbound) -> Services:

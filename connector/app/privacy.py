@@ -7,6 +7,7 @@ search through the history (operations).
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -17,24 +18,26 @@ from starlette.routing import Route
 from connector.errors import UsageError
 from connector.install.machines import SignedCall, verify_plugin_call
 from connector.install.services import Services
+from connector.intake.draining import drain_now
 from connector.operations.privacy import erase_person, export_person
 from connector.pages.forms import FormRefused, read_body
 
 __all__ = ["privacy_routes"]
 
 _MOST_BYTES = 4 * 1024
+_SPOOL_SECONDS = 3.0  # a running server takes its own in within a second or two, once the database is back
 _Act = Callable[[Services, SignedCall, str], dict[str, Any]]
 
 
-def privacy_routes(services: Services) -> list[Route]:
-    """`POST /privacy/export` and `POST /privacy/erase`."""
+def privacy_routes(services: Services, spool: Path) -> list[Route]:
+    """`POST /privacy/export` and `POST /privacy/erase`. What waits in the spool folder is the person's too."""
     return [
-        Route("/privacy/export", _signed(services, _export), methods=["POST"]),
-        Route("/privacy/erase", _signed(services, _erase), methods=["POST"]),
+        Route("/privacy/export", _signed(services, spool, _export), methods=["POST"]),
+        Route("/privacy/erase", _signed(services, spool, _erase), methods=["POST"]),
     ]
 
 
-def _signed(services: Services, act: _Act) -> Callable[[Request], Any]:
+def _signed(services: Services, spool: Path, act: _Act) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         try:
             body = await read_body(request, _MOST_BYTES)
@@ -42,18 +45,20 @@ def _signed(services: Services, act: _Act) -> Callable[[Request], Any]:
             return JSONResponse({"error": "too_large"}, 413)
         stamp = request.headers.get("x-pixel-connector-timestamp", "")
         signature = request.headers.get("x-pixel-connector-signature", "")
-        return await to_thread.run_sync(_answer, services, act, stamp, signature, body)
+        return await to_thread.run_sync(_answer, services, spool, act, stamp, signature, body)
 
     return endpoint
 
 
-def _answer(services: Services, act: _Act, stamp: str, signature: str, body: bytes) -> Response:
+def _answer(services: Services, spool: Path, act: _Act, stamp: str, signature: str, body: bytes) -> Response:
     call = verify_plugin_call(services, stamp, signature, body)
     if call is None:
         return JSONResponse({"error": "signature_wrong"}, 401)
     email = json.loads(body).get("email")
     if not isinstance(email, str):
         return JSONResponse({"error": "email_missing"}, 400)
+    if not drain_now(services.storage, spool, _SPOOL_SECONDS):
+        return JSONResponse({"error": "spool_waits"}, 503, {"Retry-After": "60"})
     try:
         return JSONResponse(act(services, call, email))
     except UsageError:

@@ -48,7 +48,7 @@ def export_person(
     write_json(document)
     if not as_json:
         note(f"{len(document['webhooks'])} webhooks and {len(document['events'])} events")
-    _warn(document["unprocessed_webhooks"])
+    _warn(document["unprocessed_webhooks"], settings.data_dir)
 
 
 def erase_person(
@@ -74,7 +74,7 @@ def erase_person(
         say(f"TikTok already has {len(done.tiktok_has)} events of this person")
         for event in done.tiktok_has:
             say(f"  {event['event']} {event['event_id']} (pixel {event['pixel_code']})")
-    _warn(done.unprocessed_webhooks)
+    _warn(done.unprocessed_webhooks, settings.data_dir)
 
 
 def _erased(storage: Storage, installation: str, email: str, order: str) -> Erasure:
@@ -103,6 +103,9 @@ def _take_in_spool(storage: Storage, data_dir: Path) -> None:
         raise ConnectorError("webhooks wait in the spool of a running server: try again when it has taken them in")
 
 
-def _warn(unprocessed: int) -> None:
+def _warn(unprocessed: int, data_dir: Path) -> None:
     if unprocessed:
         note(f"{unprocessed} other webhooks wait to be processed and may be of the same browser: repeat this later")
+    damaged = len(list((data_dir / "spool").glob("*.damaged")))
+    if damaged:
+        note(f"{damaged} damaged spool files were not searched (see `connector doctor`): they may name this person")

@@ -104,7 +104,12 @@ def end_too_old(database: Database, below: int, step: int = STEP, *, now: dateti
             pending = [row.id for row in rows if row.state == EventState.PENDING]
             given_up = event_queue.withdraw(connection, pending, now) if pending else set()
             given_up |= {row.id for row in rows if row.state == EventState.HELD}
-            values = {"state": EventState.DEAD, "reason": "too_old", "payload": None, "match_keys": ""}
+            values: dict[str, Any] = {
+                "state": EventState.DEAD,
+                "reason": "too_old",
+                "payload": None,
+                "match_keys": "",
+            }
             values |= {"next_attempt_at": None, "updated_at": now}
             if given_up:
                 connection.execute(update(_event).where(_event.c.id.in_(given_up)).values(values))

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from starlette.testclient import TestClient
 
 from connector.app.privacy import privacy_routes
 from connector.install.services import Services, TikTokApp, calls_at_once
+from connector.storage.arrivals import Arrival, digest_of
 from connector.storage.installations import add_credential
 from connector.storage.opening import Storage
+from connector.storage.spool import Spool
 from connector.storage.tables import Event
 from tests.installations import add_installation
 from tests.road.road import arrive_body, events, order_body, process, webhooks
@@ -21,7 +24,7 @@ _SECRET = "l" * 40
 
 
 @pytest.fixture
-def client(storage: Storage) -> TestClient:
+def client(storage: Storage, tmp_path: Path) -> TestClient:
     add_installation(storage)
     with storage.database.write() as connection:
         add_credential(
@@ -34,7 +37,7 @@ def client(storage: Storage) -> TestClient:
             now=storage.now(),
         )
     services = Services(storage, calls_at_once(), "https://connector.example", TikTokApp("https://x", "https://x"))
-    return TestClient(Starlette(routes=privacy_routes(services)))
+    return TestClient(Starlette(routes=privacy_routes(services, tmp_path / "spool")))
 
 
 def _ask(client: TestClient, storage: Storage, path: str, body: dict[str, Any], secret: str = _SECRET) -> Any:
@@ -80,6 +83,22 @@ def test_what_could_not_be_erased_is_said_in_the_owners_language(
     done = _ask(client, storage, "/privacy/erase", _ZOE | {"locale": locale}).json()
 
     assert [message.startswith(words) for message in done["messages"]] == [True]
+
+
+def test_what_waits_in_the_spool_is_taken_in_first(
+    client: TestClient, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.app.privacy._SPOOL_SECONDS", 0.3)
+    spool, body = Spool(tmp_path / "spool"), order_body(7)
+    digest = digest_of("installation1", "order.updated", body)
+    spool.append([Arrival(storage.new_id(), "installation1", "order.updated", storage.now(), digest, "{}", body)])
+
+    for path in ("/privacy/export", "/privacy/erase"):  # its writer, this server, still holds it
+        assert _ask(client, storage, path, _ZOE).status_code == 503
+    spool.close()
+    assert "zoe@example.com" in json.dumps(_ask(client, storage, "/privacy/export", _ZOE).json())
+    assert _ask(client, storage, "/privacy/erase", _ZOE).json()["erased"] == 1
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["/privacy/export", "/privacy/erase"])

@@ -154,6 +154,9 @@ def test_a_webhook_in_the_spool_is_erased(cli: Commands, opened: Opener, tmp_pat
     assert answer["webhooks_erased"] == 1
     opened.close()
     assert not any(EMAIL.encode() in file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
+    assert "damaged" not in person(cli, "erase-person", added).err
+    (tmp_path / "data" / "spool" / "1-2-3.damaged").write_bytes(body)
+    assert "1 damaged spool files" in person(cli, "erase-person", added).err
 
 
 def test_nothing_is_said_to_be_erased_while_a_running_server_has_spooled(
