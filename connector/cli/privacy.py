@@ -73,7 +73,8 @@ def erase_person(
         say(f"{done.events_withdrawn} events had not left and were withdrawn")
         say(f"TikTok already has {len(done.tiktok_has)} events of this person")
         for event in done.tiktok_has:
-            say(f"  {event['event']} {event['event_id']} (pixel {event['pixel_code']})")
+            doubt = "" if event["answered"] else ": may have it, its answer never came"
+            say(f"  {event['event']} {event['event_id']} (pixel {event['pixel_code']}){doubt}")
     _warn(done.unprocessed_webhooks, settings.data_dir)
 
 

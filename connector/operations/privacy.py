@@ -78,6 +78,7 @@ def erase_person(storage: Storage, installation_id: str, email: str = "", *, ord
         if in_flight or busy:
             emptied = len(person.waiting) - busy
             return Erasure(webhooks_erased=emptied, events_withdrawn=withdrawn, in_flight=in_flight + busy)
+        tiktok_has = _at_tiktok(connection, person.events)
         _erase_events(connection, storage, person.events)
         _erase_webhooks(connection, [row.id for row in person.webhooks])
         counts = {"webhooks": len(person.webhooks), "events": len(person.events), "withdrawn": withdrawn}
@@ -88,7 +89,7 @@ def erase_person(storage: Storage, installation_id: str, email: str = "", *, ord
         events_erased=len(person.events),
         events_withdrawn=withdrawn,
         unprocessed_webhooks=person.unprocessed,
-        tiktok_has=[_named(row) for row in person.events if row.delivered_at is not None],
+        tiktok_has=tiktok_has,
     )
 
 
@@ -128,6 +129,18 @@ def _withdraw(connection: Connection, storage: Storage, events: Sequence[Row[Any
     for part in parts(waiting):
         connection.execute(update(_event).where(_event.c.id.in_(part)).values(values))
     return len(waiting), len(pending) - len(stopped)
+
+
+def _at_tiktok(connection: Connection, events: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """What TikTok took, and with `answered` False what it may have taken: a call on which nothing of its own came
+    back can have arrived all the same.
+    """
+    found = []
+    for row in events:
+        took = row.delivered_at is not None
+        if took or (row.attempts and any(call.code is None for call in attempts_of(connection, [row.id]))):
+            found.append({**_named(row), "answered": took})
+    return found
 
 
 def _erase_events(connection: Connection, storage: Storage, events: Sequence[Row[Any]]) -> None:

@@ -2,14 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from connector.core.states import Lane
 from connector.storage.arrivals import Arrival, digest_of
 from connector.storage.opening import Storage
 from connector.storage.queue import event_queue
 from connector.storage.spool import Spool
-from connector.storage.tables import Event, SearchTerm, Webhook
+from connector.storage.tables import AttemptEvent, DeliveryAttempt, Event, SearchTerm, Webhook
 from tests.cli.conftest import Answer, Commands, Opener
 from tests.cli.road import EMAIL, arrive, paid_order, sample
 
@@ -71,6 +71,24 @@ def test_erase_leaves_the_sale_and_nothing_of_the_person(both: Commands, opened:
         assert row.webhook_id not in set(found)
     assert person(both, "erase-person", added).document["webhooks_erased"] == 0
     assert person(both, "export-person", added, "other@example.com").document["events"]
+
+
+@pytest.mark.parametrize(("code", "named"), [(None, [False]), (40002, [])])
+def test_a_call_without_an_answer_may_have_arrived(
+    both: Commands, opened: Opener, code: int | None, named: list[bool]
+) -> None:
+    added = both.add()["installation_id"]
+    storage = opened()
+    paid_order(storage, added)
+    with storage.database.write() as connection:
+        (event_id,) = connection.execute(select(_event.c.id)).scalars()
+        connection.execute(update(_event).values(attempts=1))
+        call = {"id": 7, "installation_id": added, "started_at": storage.now(), "duration_ms": 1, "event_count": 1}
+        texts = dict.fromkeys(("pixel_code", "message", "request_id", "result", "reason"), "")
+        connection.execute(insert(DeliveryAttempt), call | texts | {"is_test": False, "code": code})
+        connection.execute(insert(AttemptEvent), {"event_row_id": event_id, "attempt_id": 7})
+    answer = person(both, "erase-person", added).document
+    assert (answer["events_withdrawn"], [event["answered"] for event in answer["tiktok_has"]]) == (1, named)
 
 
 def test_what_has_not_left_is_withdrawn_and_never_comes_back(both: Commands, opened: Opener) -> None:
