@@ -111,10 +111,14 @@ class _BeaconEndpoint:
             raise WebhookRefused(503, "not_stored", "Nothing could be stored just now.")
 
     def _limit(self, installation: InstallationRecord, ip: str) -> None:
+        """A store over its rate is found before the address is noted: the addresses of a flood, as many as there are
+        IPv6 networks, would fill the memory otherwise.
+        """
+        if not self._stores.test(self._per_store, installation.id):
+            raise WebhookRefused(429, "store_too_busy", "Too many reports for this store.")
         if not self._addresses.hit(self._per_address, installation.id, _network(ip)):
             raise WebhookRefused(429, "too_often", "Too many reports from this address.")
-        if not self._stores.hit(self._per_store, installation.id):
-            raise WebhookRefused(429, "store_too_busy", "Too many reports for this store.")
+        self._stores.hit(self._per_store, installation.id)
 
     async def _item(self, installation: InstallationRecord, beacon: Beacon) -> dict[str, object]:
         if beacon.product_id is None:

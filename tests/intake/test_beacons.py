@@ -259,6 +259,17 @@ def test_too_many_from_one_address_or_for_one_store(start: Callable[..., Intake]
     assert answers == [204, 204, 429, 429]
 
 
+def test_a_store_over_its_rate_notes_no_more_addresses(start: Callable[..., Intake], storage: Storage) -> None:
+    """Nor does an address over its own use up its store's."""
+    add_installation(storage, views_direct=True)
+    by_store = start(BeaconLimits(per_address="3/hour", per_store="2/hour"))
+    answers = [by_store.collect(VIEW | {"event_id": f"{n:032x}"}) for n in range(20, 26)]
+    assert [one.json()["error"] for one in answers[2:]] == ["store_too_busy"] * 4
+    by_address = start(BeaconLimits(per_address="1/hour", per_store="2/hour"))
+    answers = [by_address.collect(VIEW | {"event_id": f"{n:032x}"}) for n in range(30, 34)]
+    assert [one.json()["error"] for one in answers[1:]] == ["too_often"] * 3
+
+
 def test_the_script_is_cached_and_packed(intake: Intake) -> None:
     address = f"{intake.url}/pixel/public-installation1.js"
     answer = httpx.get(address)
