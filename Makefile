@@ -41,7 +41,7 @@ test: .venv/ready  ## All tests
 bench: .venv/ready  ## Speed and memory against the budgets, as a table
 	$(BIN)/python -m tests.bench
 
-soak: .venv/ready  ## The long form of the kill matrix, with a written report
+soak: .venv/ready  ## The long forms of the kill matrix and of broken requests, with a written report
 	$(BIN)/python -m tests.soak
 
 lock: .venv/ready  ## Resolve the dependencies anew

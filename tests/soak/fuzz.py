@@ -142,7 +142,8 @@ def fuzz(requests: int, *, tell: Callable[[str], None], seed: int = 1) -> int:
         for part in range(10):
             _volley(server, threads, requests // 10, seed + 1 + part, statuses)
             grown = (server.memory() - before) / 1e6
-            tell(f"{(part + 1) * (requests // 10):,} requests, {grown:+.1f} MB, {dict(sorted(statuses.items()))}")
+            answers = ", ".join(f"{count:,} answered {status}" for status, count in sorted(statuses.items()))
+            tell(f"{(part + 1) * (requests // 10):,} requests, {grown:+.1f} MB: {answers}")
         kept = server.alive() and server.rows() == 0 and server.takes(1) and server.rows() == 1
     good = kept and not any(status >= 500 for status in statuses) and grown < 30
     tell(f"{'good' if good else 'BROKEN'}: {time.monotonic() - began:.0f} s")
