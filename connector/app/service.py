@@ -15,6 +15,7 @@ from connector.app.workers import (
 from connector.intake.directory import InstallationDirectory
 from connector.intake.journal import Journal
 from connector.intake.refusals import Refusals
+from connector.operations.backfill import receiver_begins
 from connector.settings import Settings
 from connector.storage.opening import Storage
 from connector.storage.spool import Spool
@@ -78,7 +79,9 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
         spool=spool,
         processing=processing,
         delivery=worker,
-        heartbeat=Heartbeat(storage, role, lambda: {"commits": journal.commits}),
+        heartbeat=Heartbeat(
+            storage, role, lambda: {"commits": journal.commits}, before=lambda: receiver_begins(storage)
+        ),
         wakeups=wakeups,
         maintenance=maintenance_thread(settings, storage),
         traces=traces,

@@ -125,12 +125,21 @@ class DeliveryThread:
 
 
 class Heartbeat:
-    """Tells the other processes every five seconds that this one is alive and what it does."""
+    """Tells the other processes every five seconds that this one is alive and what it does. `before` is done ahead of
+    the first beat, while what is known is still of the time before.
+    """
 
-    def __init__(self, storage: Storage, role: str, details: Callable[[], dict[str, object]]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        role: str,
+        details: Callable[[], dict[str, object]],
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
         self._storage = storage
         self._role = role
         self._details = details
+        self._before: Callable[[], object] | None = before
         self._name = f"{socket.gethostname()[:40]}-{os.getpid()}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -147,11 +156,20 @@ class Heartbeat:
     def _run(self) -> None:
         while True:
             try:
+                self._do_before()
                 self.beat(self._storage.now())
+                self._before = None
             except Exception as error:
                 log.warning("heartbeat_failed", error=type(error).__name__)
             if self._stop.wait(HEARTBEAT_SECONDS):
                 return
+
+    def _do_before(self) -> None:
+        try:
+            if self._before is not None:
+                self._before()
+        except Exception as error:  # without a database the beat fails too, and both are tried again
+            log.warning("start_not_noted", error=type(error).__name__)
 
     def beat(self, now: datetime) -> None:
         """Write one beat."""

@@ -23,7 +23,7 @@ from connector.storage.reconciling import (
 )
 from connector.storage.tables import Credential, ProcessHeartbeat
 
-__all__ = ["WATCH_WEBHOOKS", "ask_for_all", "ask_for_one", "run_waiting", "watch_receivers"]
+__all__ = ["WATCH_WEBHOOKS", "ask_for_all", "ask_for_one", "receiver_begins", "run_waiting", "watch_receivers"]
 
 # Webhooks of the last minutes are on their way: the store's own queue sends them late.
 GRACE = timedelta(minutes=10)
@@ -31,8 +31,8 @@ GRACE = timedelta(minutes=10)
 OVERLAP = timedelta(hours=1)
 FURTHEST = timedelta(days=7)  # TikTok takes nothing older
 RECEIVERS = ("serve", "receive")
-# Receivers are heard of every five seconds; whoever watches may change within a lease's minute. What a shorter
-# downtime swallowed comes with the hourly run.
+# Receivers are heard of every five seconds; whoever watches may change within a lease's minute. Of a shorter downtime
+# the receiver that ends it knows.
 _DOWN = timedelta(minutes=2)
 # Two beats missed: seven deliveries may have failed meanwhile, and WooCommerce switched a busy shop's webhook off.
 _AWAY = timedelta(seconds=12)
@@ -40,6 +40,7 @@ WATCH_WEBHOOKS = "watch_webhooks"  # the task that looks after the stores' webho
 
 _credential = Credential.__table__  # type: ignore[attr-defined]
 _heartbeat = ProcessHeartbeat.__table__  # type: ignore[attr-defined]
+_HEARD = select(func.max(_heartbeat.c.seen_at)).where(_heartbeat.c.role.in_(RECEIVERS))
 
 
 def ask_for_all(storage: Storage, reason: str, since: datetime | None = None) -> int:
@@ -64,15 +65,33 @@ def ask_for_one(storage: Storage, installation_id: str, since: datetime | None, 
     return new_run(storage, installation_id, max(start, storage.now() - FURTHEST), reason)
 
 
+def receiver_begins(storage: Storage) -> int:
+    """Ask for runs when none was heard of for some seconds. Returns how many. Call it in a receiver, before its first
+    heartbeat: a store's webhook that found nobody is not sent again.
+    """
+    now = storage.now()
+    with storage.database.write() as connection:
+        newest = connection.execute(_HEARD).scalar()
+        if newest is None or now - newest < _AWAY:
+            return 0
+        remember_time(connection, "receivers", now)
+        start_again(connection, WATCH_WEBHOOKS)
+    return _ask_after(storage, newest, now)
+
+
+def _ask_after(storage: Storage, known: datetime, back: datetime) -> int:
+    log.warning("downtime_found", seconds=int((back - known).total_seconds()))
+    return ask_for_all(storage, "downtime", known - OVERLAP)
+
+
 def watch_receivers(storage: Storage) -> int:
     """Ask for runs when for a while no process took webhooks. Returns how many. Webhooks are looked at even sooner.
 
     What is remembered is when a receiver was last heard of, so that it does not matter which processes stopped,
     this one too, and which came back.
     """
-    heard = select(func.max(_heartbeat.c.seen_at)).where(_heartbeat.c.role.in_(RECEIVERS))
     with storage.database.write() as connection:
-        newest, known = connection.execute(heard).scalar(), remembered_time(connection, "receivers")
+        newest, known = connection.execute(_HEARD).scalar(), remembered_time(connection, "receivers")
         if newest is None or newest == known:
             return 0
         remember_time(connection, "receivers", newest)
@@ -80,8 +99,7 @@ def watch_receivers(storage: Storage) -> int:
             start_again(connection, WATCH_WEBHOOKS)
     if known is None or newest - known < _DOWN:
         return 0
-    log.warning("downtime_found", seconds=int((newest - known).total_seconds()))
-    return ask_for_all(storage, "downtime", known - OVERLAP)
+    return _ask_after(storage, known, newest)
 
 
 def run_waiting(storage: Storage, calls: Calls, sleep: Callable[[float], None], go_on: Callable[[], bool]) -> int:

@@ -15,6 +15,7 @@ from connector.operations.backfill import (
     WATCH_WEBHOOKS,
     ask_for_all,
     ask_for_one,
+    receiver_begins,
     run_waiting,
     watch_receivers,
 )
@@ -137,6 +138,39 @@ def test_a_downtime_is_found_by_the_gap_in_the_heartbeats(
     (run,) = _runs(storage)
     assert (run.reason, run.since, run.fetched) == ("downtime", up_to - OVERLAP, 1)
     assert [webhook.body.startswith(b'{"id":%d' % order_id) for webhook in webhooks(storage)] == [True]
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(7, 0), (12, 1), (73, 1)])
+def test_a_receiver_that_begins_asks_for_what_a_short_downtime_swallowed(
+    storage: Storage, store: StandInStore, running: LoopCalls, clock: Clock, seconds: int, runs: int
+) -> None:
+    connect(storage, store)
+    assert receiver_begins(storage) == 0  # there was none before
+    heard = clock()
+    _beat(storage, heard)
+    watch_receivers(storage)
+    clock.advance(seconds=seconds)
+    store.place_order()
+
+    assert receiver_begins(storage) == runs
+    _beat(storage, clock(), name="host-2")
+    assert watch_receivers(storage) == 0
+    _work(storage, running)
+
+    assert [(run.reason, run.since, run.fetched) for run in _runs(storage)] == [
+        ("downtime", heard - OVERLAP, 1)
+    ] * runs
+
+
+def test_a_receiver_that_begins_beside_others_asks_for_nothing(
+    storage: Storage, store: StandInStore, clock: Clock
+) -> None:
+    connect(storage, store)
+    _beat(storage, clock())
+    clock.advance(minutes=5)
+    _beat(storage, clock(), name="host-2")
+
+    assert receiver_begins(storage) == 0
 
 
 @pytest.mark.parametrize(("seconds", "role"), [(90, "serve"), (3600, "deliver")])
