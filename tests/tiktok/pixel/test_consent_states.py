@@ -38,7 +38,8 @@ def assert_silent(page: Page, shop: Shop, tiktok: StandInTikTok) -> None:
 
 
 def assert_view_told_to_both(shop: Shop, tiktok: StandInTikTok) -> None:
-    assert eventually(lambda: told(tiktok, "ViewContent") and shop.named("ViewContent"))
+    names = ("Pageview", "ViewContent")  # requests of their own, in either order
+    assert eventually(lambda: all(told(tiktok, name) for name in names) and shop.named("ViewContent"))
     assert len(told(tiktok, "Pageview")) == 1
     (view,), (beacon,) = told(tiktok, "ViewContent"), shop.named("ViewContent")
     assert view["event_id"] == beacon["event_id"]
