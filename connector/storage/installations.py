@@ -12,6 +12,7 @@ from connector.core.installation_settings import InstallationSettings
 from connector.errors import CredentialUnreadable
 from connector.logs import log
 from connector.storage.encryption import KeyRing
+from connector.storage.notices import end_decided
 from connector.storage.sealed import credential_place
 from connector.storage.tables import Credential, Installation
 
@@ -94,9 +95,13 @@ def changed_installations(connection: Connection, since: datetime) -> list[Insta
 
 
 def change_installation(connection: Connection, installation_id: str, now: datetime, **values: Any) -> bool:
-    """Change columns; settings may be given as InstallationSettings. False when there is no such row."""
-    if isinstance(values.get("settings"), InstallationSettings):
-        values["settings"] = values["settings"].model_dump_json()
+    """Change columns; settings may be given as InstallationSettings, and end the notices that they decide. False when
+    there is no such row.
+    """
+    settings = values.get("settings")
+    if isinstance(settings, InstallationSettings):
+        end_decided(connection, installation_id, settings, now)
+        values["settings"] = settings.model_dump_json()
     statement = update(_installation).where(_installation.c.id == installation_id)
     return connection.execute(statement.values(**values, updated_at=now)).rowcount == 1
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from connector.core.installation_settings import InstallationSettings
 from connector.storage.tables import Notice
 
-__all__ = ["keep_notice", "open_notices", "raise_notice", "resolve_notices"]
+__all__ = ["end_decided", "keep_notice", "open_notices", "raise_notice", "resolve_notices"]
 
 _notice = Notice.__table__  # type: ignore[attr-defined]
 
@@ -47,6 +48,14 @@ def resolve_notices(connection: Connection, installation_id: str, kinds: Sequenc
     c = _notice.c
     same = (c.installation_id == installation_id, c.kind.in_(kinds), c.resolved_at.is_(None))
     connection.execute(update(_notice).where(*same).values(resolved_at=now))
+
+
+def end_decided(connection: Connection, installation_id: str, settings: InstallationSettings, now: datetime) -> None:
+    """What these settings have decided is no question any more: whose another address of the store is."""
+    for one in open_notices(connection, installation_id):
+        host = one.details if one.kind == "other_address" else ""
+        if host and (settings.leaves_out(host) or host in settings.own_addresses):
+            resolve_notices(connection, installation_id, (one.kind,), now)
 
 
 def keep_notice(
