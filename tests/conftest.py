@@ -5,8 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings as hypothesis_settings
 
+import connector.console.staff
+import connector.install.passwords
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from tests.clock import Clock
@@ -15,6 +18,19 @@ from tests.databases import settings_for
 # A slow machine is no fault of the code: no example is timed.
 hypothesis_settings.register_profile("connector", deadline=None)
 hypothesis_settings.load_profile("connector")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_hashers() -> Iterator[tuple[PasswordHasher, ...]]:
+    """Passwords are hashed quickly in the test's own process: a guess has to cost much, hundreds of sign-ins of ours
+    need not. Gives the program's own hashers, the staff's and the owners' (`test_passwords.py`).
+    """
+    shipped = connector.console.staff._hasher, connector.install.passwords._hasher
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connector.console.staff, "_hasher", quick)
+        patch.setattr(connector.install.passwords, "_hasher", quick)
+        yield shipped
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -60,8 +60,36 @@ def _new_database(template: str) -> str:
     return _address(uri, name)
 
 
+@functools.cache
+def _migrated_sqlite() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="connector-sqlite-") as folder:
+        path = Path(folder, "connector.sqlite3")
+        database = open_database(f"sqlite:///{path}")
+        migrate(database)
+        database.close()
+        return path.read_bytes()
+
+
+def put_migrated_sqlite(folder: Path) -> None:
+    """A SQLite file with all tables where a service of this data directory looks for one, unless it has one."""
+    path = folder / "connector.sqlite3"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(0o600)
+        path.write_bytes(_migrated_sqlite())
+
+
 def settings_for(kind: str, folder: Path, **overrides: object) -> Settings:
-    """Settings of a service over a new database of that kind (sqlite or postgresql)."""
+    """Settings of a service over a new database of that kind (sqlite or postgresql) with all tables."""
+    if kind == "postgresql":
+        overrides = {"database_url": new_postgres_database()} | overrides
+    elif "database_url" not in overrides:
+        put_migrated_sqlite(folder)
+    return bare_settings(folder, **overrides)
+
+
+def bare_settings(folder: Path, **overrides: object) -> Settings:
+    """The same for a database of the caller's, or a SQLite file that is not there yet."""
     values: dict[str, object] = {
         "data_dir": folder,
         "secret_keys": "k" * 40,
@@ -69,6 +97,4 @@ def settings_for(kind: str, folder: Path, **overrides: object) -> Settings:
         "retry_base": 0.05,
         "allow_private_addresses": True,
     }
-    if kind == "postgresql":
-        values["database_url"] = new_postgres_database()
     return load_settings(values | overrides)

@@ -21,7 +21,6 @@ _QUIET = "quiet"
 _QUIET_RATE = 20  # purchases a second of the store that is not flooded
 _PURCHASE = 50_000_000  # the first of its orders, far from the flood's
 _MOST_RATE = 5_000  # requests a second for which different bodies are prepared
-_AHEAD_SECONDS = 1.0  # the flood is at its height when the purchases begin
 _MOST_DELAY = 1.0
 
 
@@ -91,7 +90,7 @@ def _measured(sizes: Sizes, place: Place, road: Road, flood: _Flood | None) -> _
         attack = stack.enter_context(prepared_load(_attack(sizes, ports, flood))) if flood else None
         if attack is not None:
             attack.start()
-            time.sleep(_AHEAD_SECONDS)
+            time.sleep(sizes.ahead_seconds)
         result = purchases.run()
         pressed = attack.result() if attack is not None else None
         accepted = wait_for_events(road.tiktok, result.sent_at.keys())
@@ -103,7 +102,7 @@ def _measured(sizes: Sizes, place: Place, road: Road, flood: _Flood | None) -> _
 
 
 def _attack(sizes: Sizes, ports: tuple[int, ...], flood: _Flood) -> LoadSpec:
-    seconds = sizes.latency_seconds + 2 * _AHEAD_SECONDS
+    seconds = sizes.latency_seconds + 2 * sizes.ahead_seconds
     prepared = 1000 if flood.forged else int(seconds * _MOST_RATE)
     return LoadSpec(
         ports=ports, path=_path(INSTALLATION), seconds=seconds, connections=sizes.connections, prepared=prepared,

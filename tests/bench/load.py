@@ -11,13 +11,14 @@ import itertools
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
+from tests.bench import processes
+from tests.bench.processes import Begun
 from tests.bench.workload import ORDER, Template, requests
 
 __all__ = ["LoadResult", "LoadSpec", "prepared_load"]
@@ -68,7 +69,7 @@ class LoadResult:
 class PreparedLoad:
     """A load generator that waits for its start."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: Begun) -> None:
         self._process = process
 
     def start(self) -> None:
@@ -94,8 +95,8 @@ class PreparedLoad:
 @contextlib.contextmanager
 def prepared_load(spec: LoadSpec) -> Iterator[PreparedLoad]:
     """Start a generator and wait until its requests are made."""
-    command = [sys.executable, "-m", "tests.bench.load", json.dumps(asdict(spec))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = ["-m", "tests.bench.load", json.dumps(asdict(spec))]
+    with processes.begin(command, dict(os.environ), True) as process:
         try:
             assert process.stdout is not None
             if process.stdout.readline() != "ready\n":

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -19,6 +18,8 @@ from sqlalchemy import create_engine, text
 from connector.demo.samples import PUBLIC_ID
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
+from tests.bench import processes
+from tests.bench.processes import Begun
 from tests.bench.workload import PIXEL_CODE
 from tests.databases import settings_for
 from tests.installations import add_installation
@@ -91,7 +92,7 @@ def _drop(url: str) -> None:
 class Program:
     """A running process. `ready` says what it printed first."""
 
-    process: "subprocess.Popen[str]"
+    process: Begun
     port: int = 0
     _marks: dict[str, float] = field(default_factory=dict)
 
@@ -126,9 +127,8 @@ def program(
 ) -> Iterator[Program]:
     """Run `python ARGUMENTS`; `{port}` in them becomes a free port. Waits until it answers, ends it afterwards."""
     port = _free_port() if listens else 0
-    command = [sys.executable, *(argument.replace("{port}", str(port)) for argument in arguments)]
-    pipe = subprocess.PIPE if pipes else None
-    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+    command = [argument.replace("{port}", str(port)) for argument in arguments]
+    with processes.begin(command, environment, pipes) as process:
         try:
             if listens:
                 _wait(process, port)
@@ -141,7 +141,7 @@ def program(
                 process.kill()
 
 
-def _wait(process: "subprocess.Popen[str]", port: int) -> None:
+def _wait(process: Begun, port: int) -> None:
     end_at = time.monotonic() + _START_SECONDS
     while time.monotonic() < end_at:
         if process.poll() is not None:

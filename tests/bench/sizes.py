@@ -7,7 +7,9 @@ __all__ = ["FULL", "QUICK", "SMOKE", "Sizes"]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """One size of everything. Times in seconds; `history` and `backlog` are rows that stand there before."""
+    """One size of everything. Times in seconds; `history` and `backlog` are rows that stand there before; a flood is
+    `ahead_seconds` old, and at its height, when the purchases begin.
+    """
 
     seconds: float = 4.0
     repeats: int = 3
@@ -20,6 +22,7 @@ class Sizes:
     scattered: int = 2_000
     latency_rate: int = 50
     latency_seconds: float = 20.0
+    ahead_seconds: float = 1.0
     little_history: int = 10_000
     history: int = 10_000_000
     flat: int = 5_000
@@ -34,6 +37,6 @@ QUICK = Sizes(
 )  # fmt: skip
 SMOKE = Sizes(
     seconds=0.2, repeats=1, connections=4, mapped=50, road=60, backlog=400, draining_seconds=0.5, claims=3,
-    scattered=5, latency_rate=20, latency_seconds=0.5, little_history=100, history=300, flat=60, queries=1,
-    databases=("sqlite",),
+    scattered=5, latency_rate=20, latency_seconds=0.5, ahead_seconds=0.2, little_history=100, history=300,
+    flat=60, queries=1, databases=("sqlite",),
 )  # fmt: skip

@@ -4,7 +4,6 @@
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 from connector.demo.tiktok_stand_in import StandInTikTok
 from tests.bench.places import Place, Program, program
+from tests.bench.processes import Begun
 from tests.bench.workload import PIXEL_CODE
 from tests.installations import TOKEN
 
@@ -43,7 +43,7 @@ class StandIn:
         return _asked(self.running.process, "times")
 
 
-def _asked(process: "subprocess.Popen[str]", word: str) -> dict[str, float]:
+def _asked(process: Begun, word: str) -> dict[str, float]:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{word}\n")

@@ -2,13 +2,17 @@
 
 import pytest
 
+from tests.bench import processes
 from tests.bench.__main__ import ROWS
+from tests.bench.forked import begin_forked
 from tests.bench.report import markdown
 from tests.bench.sizes import SMOKE
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))
-def test_a_row_of_the_bench_still_measures(name: str) -> None:
+def test_a_row_of_the_bench_still_measures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "begin", begin_forked)
+
     rows = list(ROWS[name](SMOKE))
 
     assert rows

@@ -16,7 +16,7 @@ import connector.cli.environment
 from connector.cli.program import run
 from connector.settings import Settings, load_settings
 from connector.storage.opening import Storage, open_storage
-from tests.databases import new_postgres_database
+from tests.databases import new_postgres_database, put_migrated_sqlite
 
 KEY = "first-key-of-forty-characters-0123456789"
 
@@ -73,6 +73,7 @@ class Commands:
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
     """An environment on a new SQLite file."""
+    put_migrated_sqlite(tmp_path / "data")
     monkeypatch.setenv("CONNECTOR_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("CONNECTOR_SECRET_KEYS", KEY)
     monkeypatch.setenv("CONNECTOR_PUBLIC_URL", "https://connector.example")

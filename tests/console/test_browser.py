@@ -32,6 +32,7 @@ from tests.console.contrast import faint_texts
 from tests.console.pictures import keep_picture
 from tests.console.seeding import seed
 from tests.console.world import ADMIN, KEY, PASSWORD, SUPPORT, World
+from tests.databases import put_migrated_sqlite
 
 pytestmark = pytest.mark.browser
 DOCS = Path(__file__).resolve().parents[2] / "connector" / "console" / "docs"
@@ -45,6 +46,7 @@ class Site:
     """A running console over a seeded database whose clock stands still, so that its pictures stay the same."""
 
     def __init__(self, folder: Path) -> None:
+        put_migrated_sqlite(folder)
         settings = Settings(data_dir=folder, secret_keys=KEY)  # type: ignore[arg-type]
         ids = RowIds(lambda: int(NOW.timestamp() * 1000), lambda below: below // 2)
         self.storage = replace(open_storage(settings, now=lambda: NOW), _ids=ids)

@@ -25,6 +25,7 @@ from connector.install.services import Services, TikTokApp, calls_at_once, calls
 from connector.outbound import Outbound
 from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
+from tests.databases import put_migrated_sqlite
 
 
 class Clock:
@@ -62,6 +63,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def storage(tmp_path: Path, clock: Clock) -> Iterator[Storage]:
+    put_migrated_sqlite(tmp_path)
     opened = open_storage(Settings(data_dir=tmp_path), now=clock)
     yield opened
     opened.close()

@@ -18,7 +18,7 @@ from connector.settings import Settings
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import ProcessHeartbeat
 from tests.clock import Clock
-from tests.databases import settings_for
+from tests.databases import bare_settings
 from tests.installations import add_installation
 from tests.operations.stores import compare, connect, store_on
 from tests.road.road import arrive_body, events, order_body, process, webhooks
@@ -204,13 +204,13 @@ def _spoil(copy: Path, damage: str) -> None:
 
 def test_other_keys_do_not_open_it(storage: Storage, settings: Settings, copy: Path, tmp_path: Path) -> None:
     back_up(settings, copy)
-    elsewhere = settings_for("sqlite", tmp_path / "elsewhere", secret_keys="o" * 40)
+    elsewhere = bare_settings(tmp_path / "elsewhere", secret_keys="o" * 40)
 
     with pytest.raises(ConfigurationError, match="secret keys"):
         restore(elsewhere, copy)
 
     assert not _database(elsewhere).exists()
-    same = settings_for("sqlite", tmp_path / "elsewhere")
+    same = bare_settings(tmp_path / "elsewhere")
     assert restore(same, copy).set_aside is None
     open_storage(same).close()
 
@@ -257,7 +257,7 @@ def test_a_full_disk_leaves_nothing_behind(
 
 
 def test_postgresql_has_its_own_tools(database_kind: str, tmp_path: Path, copy: Path) -> None:
-    settings = settings_for("sqlite", tmp_path).model_copy(update={"database_url": "postgresql://db/connector"})
+    settings = bare_settings(tmp_path).model_copy(update={"database_url": "postgresql://db/connector"})
 
     for command in (back_up, restore):
         with pytest.raises(UsageError, match="pg_dump"):

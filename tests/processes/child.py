@@ -110,10 +110,16 @@ class Nursery:
             code = child.wait(60)
             return Finished(code, told.read_text(), complained.read_text())
 
-    def begin(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, **files: Path) -> Child:
-        """Start `connector` with these arguments; standard error goes to `log`. `files`: see the zygote."""
+    def begin(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, module: str = "connector",
+        **files: Path,
+    ) -> Child:  # fmt: skip
+        """Start `connector`, or another `python -m MODULE`, with these arguments; standard error goes to `log`.
+        `files`: see the zygote.
+        """
         assert self._zygote.stdin is not None
         request: dict[str, object] = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        request |= {"module": module} if module != "connector" else {}
         request |= {name: str(path) for name, path in files.items()}
         self._zygote.stdin.write(json.dumps(request).encode() + b"\n")
         self._zygote.stdin.flush()

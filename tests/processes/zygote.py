@@ -5,8 +5,8 @@ runs after the fork is what `python -m connector` runs: its own process, sockets
 whoever asked. `tests/cli/test_process.py` and the demo's tests begin without it, as an operator does.
 
 Reads one JSON line per process on standard input (`arguments`, `environment`, the files `log`, `stdin` and `stdout`,
-the folder `folder`; the last three may be missing), answers with its `pid`, and tells each end with its `status`,
-negative for a signal.
+the folder `folder`, the `module` whose `main` is run instead; the last four may be missing), answers with its `pid`,
+and tells each end with its `status`, negative for a signal.
 """
 
 import importlib
@@ -18,6 +18,8 @@ import signal
 import sys
 import traceback
 from typing import Any
+
+import alembic.command  # noqa: F401 - what a first command on an empty directory loads besides
 
 import connector.app
 import connector.cli
@@ -83,10 +85,12 @@ def _fork(request: dict[str, Any], pipes: tuple[int, int]) -> int:
     os.chdir(request.get("folder", "."))
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["connector", *request["arguments"]]
+    module = request.get("module", "connector")
+    sys.argv = [module, *request["arguments"]]
     status = 0
     try:
-        connector_main()
+        run = connector_main if module == "connector" else importlib.import_module(module).main
+        run()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

@@ -17,7 +17,7 @@ from pathlib import Path
 from connector.demo.stage import free_port
 from connector.demo.tiktok_stand_in import StandInTikTok
 from connector.storage.opening import Storage, open_storage
-from tests.databases import new_empty_postgres_database, settings_for
+from tests.databases import bare_settings, new_empty_postgres_database
 from tests.installations import PIXEL, TOKEN
 from tests.processes.child import Child, Nursery
 from tests.soak.checks import faults, settled
@@ -126,7 +126,7 @@ class _Site:
 
     def __enter__(self) -> "_Site":
         self.tiktok = self._stack.enter_context(StandInTikTok(tokens={TOKEN: {PIXEL}}))
-        self._settings = settings_for("sqlite", self._folder, database_url=new_empty_postgres_database())
+        self._settings = bare_settings(self._folder, database_url=new_empty_postgres_database())
         self._before = self._stack.enter_context(Nursery(self._old))
         self._after = self._stack.enter_context(Nursery())
         self._command(self._old, "migrate")

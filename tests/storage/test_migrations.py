@@ -22,7 +22,7 @@ from connector.storage.migrating import (
 )
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Webhook
-from tests.databases import settings_for
+from tests.databases import bare_settings
 from tests.installations import add_installation
 
 _OURS = {table.name for table in SQLModel.metadata.tables.values()}
@@ -74,7 +74,7 @@ def test_all_the_way_down_leaves_nothing_of_ours(storage: Storage) -> None:
 
 
 def test_an_empty_sqlite_file_gets_its_tables_by_itself(tmp_path: Path) -> None:
-    storage = open_storage(settings_for("sqlite", tmp_path))
+    storage = open_storage(bare_settings(tmp_path))
     assert not is_empty(storage.database)
     storage.close()
 
@@ -85,7 +85,7 @@ def test_an_older_schema_is_refused_with_the_remedy(storage: Storage, tmp_path: 
     if pending_revision(storage.database) is None:
         pytest.fail("there is only one migration: nothing to go back to")
     url = storage.database.engine.url.render_as_string(hide_password=False)
-    settings = settings_for("sqlite", tmp_path, database_url=url.replace("+psycopg", ""))
+    settings = bare_settings(tmp_path, database_url=url.replace("+psycopg", ""))
 
     with pytest.raises(ConfigurationError, match="connector migrate"):
         open_storage(settings)

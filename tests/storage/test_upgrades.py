@@ -18,7 +18,7 @@ from connector.storage.engine import Database, open_database
 from connector.storage.migrating import alembic_config, migrate, migrations_folder, pending_revision
 from connector.storage.opening import Storage, open_storage
 from connector.storage.tables import Event
-from tests.databases import new_empty_postgres_database, settings_for
+from tests.databases import bare_settings, new_empty_postgres_database
 from tests.delivery.road import rounds
 from tests.installations import PIXEL, TOKEN, add_installation
 from tests.road.road import arrive_body, events, order_body, process, webhooks
@@ -33,8 +33,8 @@ REVISIONS = [script.revision for script in reversed(list(_SCRIPTS.walk_revisions
 def empty(database_kind: str, tmp_path: Path) -> Settings:
     """A database without a table."""
     if database_kind == "sqlite":
-        return settings_for("sqlite", tmp_path)
-    return settings_for("sqlite", tmp_path, database_url=new_empty_postgres_database())
+        return bare_settings(tmp_path)
+    return bare_settings(tmp_path, database_url=new_empty_postgres_database())
 
 
 def _at(settings: Settings, revision: str) -> Database:
