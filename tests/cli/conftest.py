@@ -72,7 +72,7 @@ class Commands:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """An environment on a new SQLite file."""
+    """An environment on a new SQLite file that has its tables."""
     put_migrated_sqlite(tmp_path / "data")
     monkeypatch.setenv("CONNECTOR_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("CONNECTOR_SECRET_KEYS", KEY)

@@ -19,7 +19,8 @@ def found_wrong(answer: Answer) -> list[str]:
     return [check["name"] for check in answer.document if not check["ok"]]
 
 
-def test_migrate_makes_the_tables_and_says_so(cli: Commands) -> None:
+def test_migrate_makes_the_tables_and_says_so(cli: Commands, tmp_path: Path) -> None:
+    (tmp_path / "data" / "connector.sqlite3").unlink()  # as on the first day
     first = cli("migrate", "--json").document
     assert first["migrated"] is True
     assert first["revision"]
