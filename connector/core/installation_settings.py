@@ -18,7 +18,7 @@ _RESERVED = frozenset(
 )
 
 # A host as webhooks name their store: lower case, without `www.` and port; perhaps with a folder.
-Host = Annotated[str, Field(pattern=r"^[^\s,/A-Z][^\s,A-Z]{0,199}$")]
+Host = Annotated[str, Field(pattern=r"^[^\s,/A-Z|?#]+(/[^\s,A-Z|?#<>]*)?$", max_length=200)]
 
 
 class ConsentPolicy(StrEnum):
