@@ -4,17 +4,16 @@ Bodies are read again by the platform's reader, so that the page says what today
 personal leaves this module: of a buyer only which match keys are there.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Row
 
 from connector.console.diagnosis.case import AttemptFacts, Case, EventFacts, WebhookFacts
 from connector.console.redaction import masked_address, masked_text
+from connector.core.json_objects import json_object
 from connector.core.mapping import Conversion, MappingContext, map_event
 from connector.core.order_rules import is_paid
 from connector.core.states import EventState, WebhookState
@@ -191,7 +190,7 @@ def mapping_context(installation: InstallationRecord, received_at: datetime) -> 
 
 
 def _event_facts(rows: OrderRows, row: Row[Any], now: datetime) -> EventFacts:
-    payload = _payload(row.payload)
+    payload = json_object(row.payload or b"")
     properties, work = payload.get("properties", {}), rows.work.get(row.id)
     return EventFacts(
         row_id=row.id,
@@ -221,16 +220,6 @@ def _event_facts(rows: OrderRows, row: Row[Any], now: datetime) -> EventFacts:
         lane=work.lane if work is not None else "",
         leased=work is not None and work.lease_token != 0 and work.run_at > now,
     )
-
-
-def _payload(payload: bytes | None) -> dict[str, Any]:
-    if not payload:
-        return {}
-    try:
-        value = orjson.loads(payload)
-    except (orjson.JSONDecodeError, json.JSONDecodeError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _content(item: dict[str, Any]) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
-__all__ = ["OutgoingRequest", "Reply"]
+__all__ = ["OutgoingRequest", "Reply", "http_time"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,3 +33,12 @@ class Reply:
     def __repr__(self) -> str:
         # An OAuth answer's body is a token.
         return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+def http_time(text: str | None) -> datetime | None:
+    """A date as headers write it (RFC 9110, 5.6.7), with its zone; None when it is not understood."""
+    try:
+        told = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return told if told.tzinfo else None

@@ -8,13 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
-from connector.core.http_values import Reply
+from connector.core.http_values import Reply, http_time
+from connector.core.json_objects import json_object
 from connector.platforms.woocommerce.rest import StoreFault
 
 __all__ = [
@@ -166,13 +164,10 @@ def check_authorisation(seen: Seen) -> Check | None:
 
 def check_clock(seen: Seen) -> Check | None:
     """Signed calls to a plain http store are refused when the clocks differ by a quarter of an hour."""
-    if isinstance(seen.index, StoreFault):
+    theirs = None if isinstance(seen.index, StoreFault) else http_time(seen.index.headers.get("date"))
+    if theirs is None:
         return None
-    try:
-        theirs = parsedate_to_datetime(seen.index.headers.get("date", ""))
-        seconds = abs((theirs - seen.now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    seconds = abs((theirs - seen.now).total_seconds())
     values = {"minutes": round(seconds / 60)}
     if seconds < _WARN_SECONDS:
         return Check("clock", "ok", "ok")
@@ -290,11 +285,7 @@ def _code(answer: Answer) -> str:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(body.lstrip(b"\xef\xbb\xbf \t\r\n"))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    return json_object(body.lstrip(b"\xef\xbb\xbf \t\r\n"))
 
 
 def _generator(front: Answer) -> str:

@@ -7,9 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
-import orjson
-
 from connector.core.installation_settings import PurchaseName
+from connector.core.json_objects import json_object
 from connector.core.mapping import Conversion, MappingContext, map_event
 from connector.core.retries import DEAD_AFTER, MERGED_FOR, AgeAction, age_verdict
 from connector.core.states import EventState
@@ -89,7 +88,7 @@ def remapped(
     if mapped is None or mapped.event.event_id != event_id or validate(mapped.event):
         return None
     payload = event_bytes(mapped.event)
-    return limited(payload) if _object(old).get("limited_data_use") else payload
+    return limited(payload) if json_object(old).get("limited_data_use") else payload
 
 
 def mapped_today(
@@ -116,7 +115,7 @@ def mapped_today(
 
 def changed_fields(old: bytes, new: bytes) -> tuple[str, ...]:
     """Names of the fields that differ, as `properties.value` or `user.email`; no values."""
-    before, after = _flat(_object(old)), _flat(_object(new))
+    before, after = _flat(json_object(old)), _flat(json_object(new))
     return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
 
 
@@ -135,11 +134,3 @@ def _comparable(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return format(Decimal(str(value)).normalize(), "f")
     return json.dumps(value, sort_keys=True)
-
-
-def _object(payload: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -9,11 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
 
-import orjson
-
+from connector.core.http_values import http_time
+from connector.core.json_objects import json_object
 from connector.core.results import (
     Accepted,
     AccessLost,
@@ -58,7 +56,7 @@ def read_reply(
     `now` is needed only for a Retry-After that is a date. A `Rejected.index` counts from 0 as the path in
     the message did, and may lie outside the batch: the caller checks.
     """
-    fields = _object(body)
+    fields = json_object(body)
     code = _code(fields.get("code"))
     message = _clean(fields.get("message"), token)
     answer = _Answer(message, retry_after_seconds(headers, now))
@@ -71,13 +69,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
     text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
         return min(float(text), _LONGEST_WAIT)
-    if not text or now is None:
+    until = http_time(text)
+    if until is None or now is None:
         return None
-    try:
-        seconds = (parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+    return min(max((until - now).total_seconds(), 0.0), _LONGEST_WAIT)
 
 
 def _retry(reason: str) -> _Rule:
@@ -189,14 +184,6 @@ def _by_status(status: int) -> _Rule:
     if status >= 500:
         return _retry("gateway_error")
     return _BY_STATUS.get(status, _retry("garbage_answer"))
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _code(value: object) -> int | None:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import orjson
-
 from connector.core.http_values import OutgoingRequest, Reply
+from connector.core.json_objects import json_object
 from connector.errors import AddressRefused, SendFailed
 from connector.operations.doctor.check import Check, fine, warning, wrong
 from connector.outbound import send_now
@@ -55,7 +54,7 @@ def _judged(reply: Reply) -> Check:
         return wrong(_NAME, f"answers with a redirect ({reply.status})", _REDIRECTED)
     if reply.status != 200:
         return wrong(_NAME, f"/healthz answers {reply.status}", "let the proxy in front pass every path on to us")
-    if _fields(reply).get("status") != "up":
+    if json_object(reply.body).get("status") != "up":
         return wrong(_NAME, "another program answers there", "let the proxy in front pass every path on to us")
     return fine(_NAME, "answers without a redirect")
 
@@ -63,17 +62,9 @@ def _judged(reply: Reply) -> Check:
 def _judged_webhook(reply: Reply) -> Check:
     """Nobody is installed as `doctor`: our own answer is that there is no such installation."""
     name = "webhook_address"
-    if reply.status == 404 and _fields(reply).get("error") == "installation_unknown":
+    if reply.status == 404 and json_object(reply.body).get("error") == "installation_unknown":
         return fine(name, "webhooks get through")
     if 300 <= reply.status < 400:
         return wrong(name, f"a webhook is answered with a redirect ({reply.status})", _REDIRECTED)
     remedy = "let the proxy in front pass POST and every path below /webhooks on to us, unchanged"
     return wrong(name, f"a webhook does not get through: {reply.status}", remedy)
-
-
-def _fields(reply: Reply) -> dict[str, object]:
-    try:
-        value = orjson.loads(reply.body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -1,8 +1,6 @@
 """TikTok as seen from here: whether it answers, and what time it has."""
 
-from email.utils import parsedate_to_datetime
-
-from connector.core.http_values import OutgoingRequest
+from connector.core.http_values import OutgoingRequest, http_time
 from connector.errors import AddressRefused, SendFailed
 from connector.operations.doctor.check import Check, fine, warning
 from connector.outbound import send_now
@@ -23,11 +21,10 @@ def tiktok_address(settings: Settings, storage: Storage) -> Check:
         reply = send_now(request, allow_private=True, timeout_seconds=_SECONDS)
     except (SendFailed, AddressRefused) as error:
         return warning(_NAME, f"not reached from this machine ({error})", "let the machines that send reach it")
-    try:
-        told = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
-    except ValueError:
+    told = http_time(reply.headers.get("date"))
+    if told is None:
         return fine(_NAME, "answers")
-    apart = abs(storage.now().timestamp() - told)
+    apart = abs((storage.now() - told).total_seconds())
     if apart > _MOST_SECONDS_APART:
         remedy = "let this machine take its time from NTP: the age of events and signed calls of stores go by it"
         return warning(_NAME, f"answers, its clock is {apart:.0f} s away from ours", remedy)

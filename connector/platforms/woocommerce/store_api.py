@@ -7,12 +7,11 @@ turns the reply into a value of its own or a `StoreFault`, and never raises. Fac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import orjson
 
-from connector.core.http_values import Reply
+from connector.core.http_values import Reply, http_time
 from connector.platforms.woocommerce.rest import StoreFault, read_fault
 
 __all__ = [
@@ -226,7 +225,7 @@ def read_orders_page(reply: Reply) -> OrdersPage | StoreFault:
         if not isinstance(value, list):
             return None
         orders = tuple(orjson.dumps(one) for one in value if isinstance(one, dict))
-        return OrdersPage(orders, total, pages, len(value), _http_time(reply.headers.get("date")))
+        return OrdersPage(orders, total, pages, len(value), http_time(reply.headers.get("date")))
 
     return _read(reply, build)
 
@@ -359,14 +358,6 @@ def _plugin_status(value: object) -> PluginStatus | None:
 
 def _utc_without_zone(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def _http_time(text: str | None) -> datetime | None:
-    try:
-        told = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return told if told.tzinfo else None
 
 
 def _count(text: str | None) -> int:
