@@ -33,12 +33,6 @@ _run: Any = ReconcileRun.__table__
 
 
 @pytest.fixture
-def store(clock: Clock) -> Iterator[StandInStore]:
-    with store_on(clock) as running:
-        yield running
-
-
-@pytest.fixture
 def running() -> Iterator[LoopCalls]:
     with calls() as made:
         yield made

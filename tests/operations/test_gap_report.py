@@ -1,7 +1,6 @@
 """What the gap report says of orders that nothing more comes of: erased ones, and ones too old for TikTok."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,22 +14,11 @@ from connector.storage.opening import Storage
 from connector.storage.queue import event_queue
 from connector.storage.tables import Event
 from tests.clock import Clock
-from tests.operations.stores import compare, connect, store_on
+from tests.operations.stores import compare
 from tests.road.road import arrive_body, events, process, webhooks
 
 _EMAIL = "shopper@example.com"
 _event: Any = Event.__table__
-
-
-@pytest.fixture
-def store(clock: Clock) -> Iterator[StandInStore]:
-    with store_on(clock) as running:
-        yield running
-
-
-@pytest.fixture
-def record(storage: Storage, store: StandInStore) -> InstallationRecord:
-    return connect(storage, store)
 
 
 def _arrives(storage: Storage, store: StandInStore, order_id: int) -> None:

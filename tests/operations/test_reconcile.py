@@ -17,14 +17,8 @@ from connector.storage.tables_reconcile import ReconcileRun
 from tests.clock import Clock
 from tests.delivery.road import accepted_ids, rounds
 from tests.installations import PIXEL, TOKEN
-from tests.operations.stores import calls, compare, connect, orders_of, store_on
+from tests.operations.stores import calls, compare, connect, orders_of
 from tests.road.road import arrive_body, events, process, webhooks
-
-
-@pytest.fixture
-def store(clock: Clock) -> Iterator[StandInStore]:
-    with store_on(clock) as running:
-        yield running
 
 
 @pytest.fixture
@@ -33,11 +27,6 @@ def tiktok() -> Iterator[StandInTikTok]:
     standing.start()
     yield standing
     standing.stop()
-
-
-@pytest.fixture
-def record(storage: Storage, store: StandInStore) -> InstallationRecord:
-    return connect(storage, store)
 
 
 def _arrives(storage: Storage, store: StandInStore, order_id: int) -> None:

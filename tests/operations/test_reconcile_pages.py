@@ -1,6 +1,6 @@
 """Pages of orders from stores that are not as one would wish: nothing is left out in silence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -21,17 +21,6 @@ from connector.storage.reconciling import last_runs
 from tests.clock import Clock
 from tests.operations.stores import calls, compare, connect, store_on
 from tests.road.road import webhooks
-
-
-@pytest.fixture
-def store(clock: Clock) -> Iterator[StandInStore]:
-    with store_on(clock) as running:
-        yield running
-
-
-@pytest.fixture
-def record(storage: Storage, store: StandInStore) -> InstallationRecord:
-    return connect(storage, store)
 
 
 @dataclass

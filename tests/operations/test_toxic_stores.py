@@ -1,7 +1,6 @@
 """A bad network between us and a store: what is missing is fetched once, and one silent store delays no other."""
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -32,12 +31,6 @@ class _Impatient:
     def __call__(self, request: OutgoingRequest, *, timeout_seconds: float, guarded: bool) -> Reply:
         self.made.append((request.url, time.monotonic()))
         return self._running(request, timeout_seconds=min(timeout_seconds, _PATIENCE), guarded=guarded)
-
-
-@pytest.fixture
-def store(clock: Clock) -> Iterator[StandInStore]:
-    with store_on(clock) as running:
-        yield running
 
 
 def _moved(storage: Storage, installation_id: str, url: str) -> None:
