@@ -157,6 +157,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'connector.sqlite3'}"
 
     @property
+    def spool_dir(self) -> Path:
+        """Where webhooks wait while the database is out of reach."""
+        return self.data_dir / "spool"
+
+    @property
     def uses_sqlite(self) -> bool:
         """Whether the database is a SQLite file."""
         return self.resolved_database_url.startswith("sqlite:")

@@ -23,7 +23,7 @@ def page_routes(
     `arrived` counts webhooks: while many come, the console gives way.
     """
     services = install_services(settings, storage, outbound)
-    privacy = privacy_routes(services, settings.data_dir / "spool")
+    privacy = privacy_routes(services, settings.spool_dir)
     return [*install_routes(services), *privacy, *console_routes(settings, storage, arrived)]
 
 

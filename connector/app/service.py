@@ -52,7 +52,7 @@ def build_service(settings: Settings, storage: Storage, *, delivery: bool) -> Se
     """
     traces = open_traces(settings.traces_url, settings.traces_ratio)
     worker = delivery_thread(settings, storage, traces) if delivery else None
-    spool = Spool(settings.data_dir / "spool")
+    spool = Spool(settings.spool_dir)
     journal = Journal(storage, spool, patience_seconds=settings.commit_patience)
 
     def events_made() -> None:

@@ -16,6 +16,7 @@ from connector.operations.privacy import Erasure
 from connector.operations.privacy import erase_person as erase
 from connector.operations.privacy import export_person as export
 from connector.storage.opening import Storage
+from connector.storage.spool import damaged_files
 
 _EmailStdin = Annotated[
     bool, typer.Option("--email-stdin", help="Read the e-mail address from the first line of standard input.")
@@ -43,12 +44,12 @@ def export_person(
     email = _email(email_stdin, order)
     settings = command_settings()
     with opened(settings) as storage, progress("Collecting"):
-        _take_in_spool(storage, settings.data_dir)
+        _take_in_spool(storage, settings.spool_dir)
         document = export(storage, installation, email, order=order)
     write_json(document)
     if not as_json:
         note(f"{len(document['webhooks'])} webhooks and {len(document['events'])} events")
-    _warn(document["unprocessed_webhooks"], settings.data_dir)
+    _warn(document["unprocessed_webhooks"], settings.spool_dir)
 
 
 def erase_person(
@@ -64,7 +65,7 @@ def erase_person(
     email = _email(email_stdin, order)
     settings = command_settings()
     with opened(settings) as storage:
-        _take_in_spool(storage, settings.data_dir)
+        _take_in_spool(storage, settings.spool_dir)
         done = _erased(storage, installation, email, order)
     if as_json:
         write_json({"installation_id": installation, **asdict(done)})
@@ -75,7 +76,7 @@ def erase_person(
         for event in done.tiktok_has:
             doubt = "" if event["answered"] else ": may have it, its answer never came"
             say(f"  {event['event']} {event['event_id']} (pixel {event['pixel_code']}){doubt}")
-    _warn(done.unprocessed_webhooks, settings.data_dir)
+    _warn(done.unprocessed_webhooks, settings.spool_dir)
 
 
 def _erased(storage: Storage, installation: str, email: str, order: str) -> Erasure:
@@ -98,15 +99,15 @@ def _email(email_stdin: bool, order: str) -> str:
     return read_lines("e-mail address")[0] if email_stdin else ""
 
 
-def _take_in_spool(storage: Storage, data_dir: Path) -> None:
+def _take_in_spool(storage: Storage, spool: Path) -> None:
     """What was spooled while the database was away is the person's too."""
-    if not drain_now(storage, data_dir / "spool", _SPOOL_PATIENCE):
+    if not drain_now(storage, spool, _SPOOL_PATIENCE):
         raise ConnectorError("webhooks wait in the spool of a running server: try again when it has taken them in")
 
 
-def _warn(unprocessed: int, data_dir: Path) -> None:
+def _warn(unprocessed: int, spool: Path) -> None:
     if unprocessed:
         note(f"{unprocessed} other webhooks wait to be processed and may be of the same browser: repeat this later")
-    damaged = len(list((data_dir / "spool").glob("*.damaged")))
+    damaged = len(damaged_files(spool))
     if damaged:
         note(f"{damaged} damaged spool files were not searched (see `connector doctor`): they may name this person")

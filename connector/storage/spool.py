@@ -17,13 +17,23 @@ from connector.logs import log
 from connector.storage.arrivals import Arrival
 from connector.storage.spool_records import RecordReader, own_digest, write_record
 
-__all__ = ["Spool", "SpoolFile"]
+__all__ = ["Spool", "SpoolFile", "damaged_files", "spool_files"]
 
 _SUFFIX = ".spool"
 _NEW = ".new"  # has no lock yet
 _DAMAGED = ".damaged"
 _LARGEST_FILE = 64 * 1024 * 1024
 _PROBE = 16 * 1024
+
+
+def spool_files(folder: Path) -> list[Path]:
+    """Files to be drained, the oldest first."""
+    return sorted(folder.glob(f"*{_SUFFIX}"))
+
+
+def damaged_files(folder: Path) -> list[Path]:
+    """What was set aside there: nothing drains it."""
+    return sorted(folder.glob(f"*{_DAMAGED}"))
 
 
 def _as_drained(arrival: Arrival) -> Arrival:
@@ -134,7 +144,7 @@ class Spool:
 
     def _next_number(self) -> int:
         """The time, or just after the newest file's when the clock was set back: names are the order of draining."""
-        newest = self._files()[-1:]
+        newest = spool_files(self.folder)[-1:]
         digits = newest[0].name.partition("-")[0] if newest else ""
         return max(time.time_ns(), int(digits) + 1 if digits.isdigit() else 0)
 
@@ -160,15 +170,12 @@ class Spool:
 
     def waiting(self) -> bool:
         """Whether anything of this folder waits to be drained."""
-        return any(_size(path) for path in self._files())
-
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+        return any(_size(path) for path in spool_files(self.folder))
 
     def oldest(self) -> "SpoolFile | None":
         """The oldest file that is nobody's or our own; give it to `finished`, or close it and ask again later."""
         self._close()
-        for path in self._files():
+        for path in spool_files(self.folder):
             file = self._opened(path)
             if file is None:
                 continue

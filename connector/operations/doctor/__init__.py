@@ -7,7 +7,7 @@ from connector.errors import CredentialUnreadable
 from connector.operations.doctor.check import Check, wrong
 from connector.operations.doctor.database import clock, migrations, reachable
 from connector.operations.doctor.front import public_address
-from connector.operations.doctor.machine import disk_space, fsync_time, spool_files, sqlite_library
+from connector.operations.doctor.machine import disk_space, fsync_time, spool, sqlite_library
 from connector.operations.doctor.stores import one_installation, troubled_installations
 from connector.operations.doctor.tiktok import tiktok_address
 from connector.operations.doctor.work import audit_chain, event_backlog, keys, processes, webhook_backlog
@@ -32,7 +32,7 @@ def examine(settings: Settings, installation_id: str | None = None) -> list[Chec
         database.close()
     if all(check.ok for check in checks if check.name in _NEEDED):
         checks += _of_service(settings, installation_id)
-    return [*checks, spool_files(settings.data_dir / "spool")]
+    return [*checks, spool(settings.spool_dir)]
 
 
 def _of_database(settings: Settings, database: Database) -> Iterator[Check]:

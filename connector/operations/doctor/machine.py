@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from connector.operations.doctor.check import Check, fine, warning, wrong
+from connector.storage.spool import damaged_files, spool_files
 
-__all__ = ["disk_space", "fsync_time", "spool_files", "sqlite_library"]
+__all__ = ["disk_space", "fsync_time", "spool", "sqlite_library"]
 
 _LEAST_FREE = 512 * 1024 * 1024
 _SCARCE_SHARE = 0.05
@@ -49,10 +50,10 @@ def fsync_time(folder: Path) -> Check:
     return fine("fsync_time", text)
 
 
-def spool_files(folder: Path) -> Check:
+def spool(folder: Path) -> Check:
     """What waits in the spool folder, and what nothing will ever take out of it."""
-    waiting = {path: written for path in sorted(folder.glob("*.spool")) if (written := _written_at(path))}
-    damaged = list(folder.glob("*.damaged"))
+    waiting = {path: written for path in spool_files(folder) if (written := _written_at(path))}
+    damaged = damaged_files(folder)
     late = [path for path, at in waiting.items() if time.time() - at > _SPOOL_LATE_SECONDS]
     unreadable = [path for path in waiting if not os.access(path, os.R_OK)]
     unreadable += [path for path in late if path.stat().st_uid != folder.stat().st_uid]
