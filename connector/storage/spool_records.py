@@ -59,7 +59,7 @@ class RecordReader(Iterator[Arrival]):
         while (arrival := _read(self._file)) is None:
             self._file.seek(start)
             rest = self._file.read()
-            step = _next_record(rest)
+            step = self._next_record(start, rest)
             if step is None:
                 if not _is_torn(rest):
                     self.damage.append((start, start + len(rest)))
@@ -68,6 +68,26 @@ class RecordReader(Iterator[Arrival]):
             start += step
             self._file.seek(start)
         return arrival
+
+    def _next_record(self, start: int, rest: bytes) -> int | None:
+        """How far behind `start`, where `rest` and the damaged record begin, the next record begins.
+
+        Its own length tells, for a body may hold what looks like a record. Only when the length is damaged, too, what
+        is whole is looked for.
+        """
+        length = _length(rest)
+        if length is not None and rest.startswith(_MAGIC, length):
+            return length
+        if length == len(rest):
+            return None
+        place = rest.find(_MAGIC, 1)
+        while place > 0 and not self._is_whole(start + place):
+            place = rest.find(_MAGIC, place + 1)
+        return place if place > 0 else None
+
+    def _is_whole(self, place: int) -> bool:
+        self._file.seek(place)
+        return _read(self._file) is not None
 
 
 def _read(file: IO[bytes]) -> Arrival | None:
@@ -92,36 +112,11 @@ def _arrival(payload: bytes) -> Arrival | None:
         return None
 
 
-def _next_record(rest: bytes) -> int | None:
-    """Where the record behind the damaged one, with which `rest` begins, begins itself.
-
-    Its own length tells, for a body may hold what looks like a record. Only when the length is damaged, too, what
-    is whole is looked for.
-    """
-    length = _length(rest)
-    if length is not None and rest.startswith(_MAGIC, length):
-        return length
-    if length == len(rest):
-        return None
-    place = rest.find(_MAGIC, 1)
-    while place > 0 and not _is_whole(rest, place):
-        place = rest.find(_MAGIC, place + 1)
-    return place if place > 0 else None
-
-
 def _length(rest: bytes) -> int | None:
     """Of the record in bytes, its head included; None when the head is no head."""
     if len(rest) < _HEAD.size or not rest.startswith(_MAGIC):
         return None
     return _HEAD.size + int(_HEAD.unpack_from(rest)[1])
-
-
-def _is_whole(rest: bytes, place: int) -> bool:
-    if len(rest) < place + _HEAD.size:
-        return False
-    _, length, checksum = _HEAD.unpack_from(rest, place)
-    payload = memoryview(rest)[place + _HEAD.size :][:length]
-    return len(payload) == length and zlib.crc32(payload) == checksum and _arrival(bytes(payload)) is not None
 
 
 def _is_torn(rest: bytes) -> bool:
