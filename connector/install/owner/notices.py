@@ -83,16 +83,15 @@ def answer_notice(site: Site, request: Request, form: Form, session: Session) ->
     kind, answer = form.get("kind"), form.get("answer")
     services, installation = site.services, session.installation
     with services.storage.database.write() as connection:
-        known = {one.kind: one for one in open_notices(connection, installation.id)}
-        if kind not in known:
+        if kind not in {one.kind for one in open_notices(connection, installation.id)}:
             return see_other("/owner")
         if kind == "other_address" and answer in ("copy", "same_shop"):
+            # The settings end the notice, unless it tells of another address by now.
             _decide(site, connection, session, form.get("host"), is_copy=answer == "copy")
-            if form.get("host") != known[kind].details:
-                return see_other("/owner?done=" + answer)  # another one is told by now: it stays
-        elif kind not in SEEN or answer != "seen":
+        elif kind in SEEN and answer == "seen":
+            resolve_notices(connection, installation.id, (kind,), services.now())
+        else:
             return see_other("/owner")
-        resolve_notices(connection, installation.id, (kind,), services.now())
     return see_other("/owner?done=" + answer)
 
 
