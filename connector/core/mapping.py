@@ -102,7 +102,7 @@ def _map_order(order: Order, installation: MappingContext) -> Mapped:
     event = ConversionEvent(
         name=name,
         event_id=event_id,
-        event_time=event_time(order.paid_at or order.created_at, installation.received_at),
+        event_time=event_time(order.sold_at, installation.received_at),
         pixel_code=pixel_code,
         page_url=page_url(order.visit.page_url, installation.store_url),
         referrer=reduced_url(order.visit.referrer),

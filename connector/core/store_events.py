@@ -125,6 +125,11 @@ class Order:
     stamp: OrderStamp = field(default_factory=OrderStamp)
     lines: tuple[LineItem, ...] = ()
 
+    @property
+    def sold_at(self) -> datetime | None:
+        """The time of its purchase: when it was paid, else when it was made."""
+        return self.paid_at or self.created_at
+
 
 @dataclass(frozen=True, slots=True)
 class OrderDeleted:

@@ -1,7 +1,7 @@
 """Lists of events and webhooks, oldest first, in pages: a million rows never stand in memory together."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ __all__ = [
     "find_webhook",
     "list_events",
     "list_webhooks",
+    "unanswered",
 ]
 
 _event = Event.__table__  # type: ignore[attr-defined]
@@ -120,6 +121,13 @@ def attempts_of(connection: Connection, event_row_ids: list[int]) -> list[Row[An
     joined = _attempt.join(_attempt_event, _attempt_event.c.attempt_id == _attempt.c.id)
     statement = select(_attempt).select_from(joined).where(_attempt_event.c.event_row_id.in_(event_row_ids))
     return list(connection.execute(statement.distinct().order_by(_attempt.c.id))) if event_row_ids else []
+
+
+def unanswered(connection: Connection, event_row_ids: Sequence[int]) -> set[int]:
+    """Those of these events that were in a call to which TikTok answered nothing of its own."""
+    joined = _attempt.join(_attempt_event, _attempt_event.c.attempt_id == _attempt.c.id)
+    statement = select(_attempt_event.c.event_row_id).select_from(joined).where(_attempt.c.code.is_(None))
+    return set(connection.execute(statement.where(_attempt_event.c.event_row_id.in_(event_row_ids))).scalars())
 
 
 def count_by_state(connection: Connection, installation_id: str) -> dict[str, int]:

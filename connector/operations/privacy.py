@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from connector.core.states import EventState
 from connector.operations.finding_person import PersonRows, find_buyer, find_person, parts
-from connector.operations.history import attempts_of
+from connector.operations.history import attempts_of, unanswered
 from connector.operations.installations import ACTOR, require_installation
 from connector.operations.waiting_person import ERASED, withdraw_waiting
 from connector.storage.audit import audit_in
@@ -135,12 +135,10 @@ def _at_tiktok(connection: Connection, events: Sequence[Row[Any]]) -> list[dict[
     """What TikTok took, and with `answered` False what it may have taken: a call on which nothing of its own came
     back can have arrived all the same.
     """
-    found = []
-    for row in events:
-        took = row.delivered_at is not None
-        if took or (row.attempts and any(call.code is None for call in attempts_of(connection, [row.id]))):
-            found.append({**_named(row), "answered": took})
-    return found
+    tried = [row.id for row in events if row.attempts and row.delivered_at is None]
+    in_doubt = {row_id for part in parts(tried) for row_id in unanswered(connection, part)}
+    has = [row for row in events if row.delivered_at is not None or row.id in in_doubt]
+    return [{**_named(row), "answered": row.delivered_at is not None} for row in has]
 
 
 def _erase_events(connection: Connection, storage: Storage, events: Sequence[Row[Any]]) -> None:

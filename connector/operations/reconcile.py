@@ -217,7 +217,8 @@ def _report(storage: Storage, seen: _Seen, run_id: int, since: datetime, end: da
         mine = _work.c.installation_id == seen.record.id
         waiting = select(func.count()).select_from(_work).where(mine, _work.c.lane.in_([*Lane]))
         unprocessed = int(connection.execute(waiting).scalar_one())
-    found = (_gap(seen, digest, order, known.get(digest), storage.now()) for digest, order in seen.paid.items())
+    now = storage.now()
+    found = (_gap(seen, digest, order, known.get(digest), now) for digest, order in seen.paid.items())
     gaps = [gap for gap in found if gap is not None]
     return GapReport(
         run_id=run_id,
@@ -247,8 +248,7 @@ def _gap(seen: _Seen, digest: bytes, order: Order, known: Standing | None, now: 
 
 def _too_old(order: Order, now: datetime) -> bool:
     """Whether its purchase can only be counted dead: an order that is fetched goes out under its own time."""
-    sold_at = order.paid_at or order.created_at
-    return sold_at is not None and now - sold_at >= DEAD_AFTER
+    return order.sold_at is not None and now - order.sold_at >= DEAD_AFTER
 
 
 def _keep(storage: Storage, report: GapReport) -> None:
