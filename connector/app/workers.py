@@ -134,12 +134,12 @@ class Heartbeat:
         storage: Storage,
         role: str,
         details: Callable[[], dict[str, object]],
-        before: Callable[[], object] = lambda: None,
+        before: Callable[[], object] | None = None,
     ) -> None:
         self._storage = storage
         self._role = role
         self._details = details
-        self._before: Callable[[], object] | None = before
+        self._before = before
         self._name = f"{socket.gethostname()[:40]}-{os.getpid()}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)

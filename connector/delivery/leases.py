@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from connector.core.states import EventState
 from connector.storage.deliveries import Settlement, settle
 from connector.storage.opening import Storage
@@ -82,9 +84,9 @@ class Leases:
 
     def give_back(self, token: int) -> None:
         """Give one claim back at once, as if never taken."""
-        held = tuple(sorted(self.held(token)))
+        held = self.held(token)
         with self._storage.database.write() as connection:
-            settle(connection, token, [Settlement(held, EventState.PENDING, counts=False)], self._storage.now())
+            self._give_back(connection, token, held)
         self.forget(token, held)
 
     def renew_all(self) -> None:
@@ -94,9 +96,11 @@ class Leases:
 
     def release_all(self) -> None:
         """Give everything back at once, as if never taken."""
-        now = self._storage.now()
         with self._storage.database.write() as connection:
             for token, lease in list(self._held.items()):
-                held = tuple(sorted(lease.row_ids))
-                settle(connection, token, [Settlement(held, EventState.PENDING, counts=False)], now)
+                self._give_back(connection, token, lease.row_ids)
         self._held.clear()
+
+    def _give_back(self, connection: Connection, token: int, row_ids: frozenset[int]) -> None:
+        back = Settlement(tuple(sorted(row_ids)), EventState.PENDING, counts=False)
+        settle(connection, token, [back], self._storage.now())

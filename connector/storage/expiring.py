@@ -102,17 +102,12 @@ def end_too_old(database: Database, below: int, step: int = STEP, *, now: dateti
             waiting = select(_event.c.id, _event.c.state).where(*here, _event.c.state.in_(_KEPT_AS_IT_IS))
             rows = connection.execute(waiting).all()
             pending = [row.id for row in rows if row.state == EventState.PENDING]
-            given_up = event_queue.withdraw(connection, pending, now) if pending else set()
+            given_up = event_queue.withdraw(connection, pending, now)
             given_up |= {row.id for row in rows if row.state == EventState.HELD}
-            values: dict[str, Any] = {
-                "state": EventState.DEAD,
-                "reason": "too_old",
-                "payload": None,
-                "match_keys": "",
-            }
-            values |= {"next_attempt_at": None, "updated_at": now}
+            gone: dict[str, Any] = {"state": EventState.DEAD, "reason": "too_old", "payload": None, "match_keys": ""}
+            gone |= {"next_attempt_at": None, "updated_at": now}
             if given_up:
-                connection.execute(update(_event).where(_event.c.id.in_(given_up)).values(values))
+                connection.execute(update(_event).where(_event.c.id.in_(given_up)).values(gone))
     return len(ids)
 
 
